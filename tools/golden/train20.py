@@ -12,7 +12,7 @@ import torch
 import torchvision
 from torch import nn
 
-NARROW, CLASSES, STEPS, BATCHES, RATE = 16, 5, 20, 4, 0.005
+NARROW, CLASSES, STEPS, BATCHES, RATE = 16, 5, 20, 4, 0.01
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, "..", "..", "tests", "Delineate.Tests", "Goldens", "train20")
 
