@@ -101,7 +101,7 @@ public sealed class SafetensorsFileTests : IDisposable
     {
         byte[] one = Convert.FromHexString(hex);
         byte[] data = [.. Enumerable.Repeat(one, 20_000).SelectMany(b => b)]; // more than one chunk
-        SafetensorsFile file = Read($$"""{"x":{"dtype":"{{type}}","shape":[200,100],"data_offsets":[0,{{data.Length}}]}}""", data);
+        SafetensorsFile file = Read($$$"""{"x":{"dtype":"{{{type}}}","shape":[200,100],"data_offsets":[0,{{{data.Length}}}]}}""", data);
         Assert.All(file.Tensors["x"].Values.ToArray(), v => Assert.Equal(expected, v));
     }
 
