@@ -71,7 +71,7 @@ public sealed class Canvas
         Rectangle(top, left, bottom - top, right - left, color, thickness);
         if (string.IsNullOrEmpty(name)) return;
         font ??= Font.For(Image.Height, Image.Width);
-        int plate = PlateHeight(font);
+        int plate = PlateSize(name, font).Height;
         Label(name, top >= plate ? top - plate : top, left, font, color);
     }
 
@@ -92,13 +92,12 @@ public sealed class Canvas
     /// <summary>A line of text on a plate of <paramref name="background"/>, dark or light, whichever reads; moved, and shortened, so that it stays in the picture.</summary>
     public void Label(string text, int top, int left, Font font, Rgb background)
     {
-        int padding = Padding(font), height = PlateHeight(font);
-        text = font.Fit(text, Image.Width - (2 * padding));
-        int width = font.Measure(text) + (2 * padding);
+        text = font.Fit(text, Image.Width - (2 * Padding(font)));
+        (int height, int width) = PlateSize(text, font);
         top = Math.Clamp(top, 0, Math.Max(0, Image.Height - height));
         left = Math.Clamp(left, 0, Math.Max(0, Image.Width - width));
         FillRectangle(top, left, height, width, background);
-        Text(text, top + ((height - font.LineHeight) / 2), left + padding, font, background.TextColor());
+        Text(text, top + ((height - font.LineHeight) / 2), left + Padding(font), font, background.TextColor());
     }
 
     /// <summary>A picture laid over this one, its corner at (top, left).</summary>
@@ -111,8 +110,8 @@ public sealed class Canvas
         Geometry.CopyWindow<Rgb>(Geometry.Colors(picture), picture.Width, y0 - top, x0 - left, Geometry.Colors(Image), Image.Width, y0, x0, y1 - y0, x1 - x0);
     }
 
-    /// <summary>Height of the plate that <see cref="Label"/> draws.</summary>
-    internal static int PlateHeight(Font font) => font.LineHeight + (Padding(font) / 2);
+    /// <summary>Size of the plate that <see cref="Label"/> draws where the whole text fits.</summary>
+    internal static (int Height, int Width) PlateSize(string text, Font font) => (font.LineHeight + (Padding(font) / 2), font.Measure(text) + (2 * Padding(font)));
 
     internal static Rgb Mix(Rgb under, Rgb over, int alpha) =>
         new(Mix(under.R, over.R, alpha), Mix(under.G, over.G, alpha), Mix(under.B, over.B, alpha));

@@ -64,9 +64,9 @@ public static class Overlay
             : Abut(canvas.Image, Legend.Beside(entries, photo.Height, font));
     }
 
-    /// <summary>The photo with every object blended over in a colour of its own and outlined. Photo [H, W, 3], ids [H, W] → [H, W, 3].</summary>
+    /// <summary>The photo with every object blended over in a colour of its own and outlined, and on each one that is named its name. Photo [H, W, 3], ids [H, W] → [H, W, 3].</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>
-    public static Image Draw(Image photo, IdMap ids, OverlayOptions? options = null)
+    public static Image Draw(Image photo, IdMap ids, IReadOnlyDictionary<int, string>? names = null, OverlayOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(photo);
         ArgumentNullException.ThrowIfNull(ids);
@@ -74,7 +74,26 @@ public static class Overlay
         var canvas = new Canvas(photo.Clone());
         canvas.Fill(ids, options.Opacity);
         canvas.Contour(ids, options.ContourThickness ?? Thickness(photo));
+        if (names is { Count: > 0 }) Name(canvas, ids, names, options.Font ?? Font.For(photo.Height, photo.Width));
         return canvas.Image;
+    }
+
+    /// <summary>Each name is centred on the mean of its object's pixels.</summary>
+    private static void Name(Canvas canvas, IdMap ids, IReadOnlyDictionary<int, string> names, Font font)
+    {
+        var sums = new SortedDictionary<int, (long Y, long X, int Count)>();
+        for (int i = 0; i < ids.Ids.Length; i++)
+        {
+            int id = ids.Ids[i];
+            if (id == 0 || !names.ContainsKey(id)) continue;
+            sums.TryGetValue(id, out (long Y, long X, int Count) sum);
+            sums[id] = (sum.Y + (i / ids.Width), sum.X + (i % ids.Width), sum.Count + 1);
+        }
+        foreach ((int id, (long y, long x, int count)) in sums)
+        {
+            (int height, int width) = Canvas.PlateSize(names[id], font);
+            canvas.Label(names[id], (int)(y / count) - (height / 2), (int)(x / count) - (width / 2), font, MaskDrawing.InstanceColor(id));
+        }
     }
 
     private static int Thickness(Image photo) => 1 + (Math.Min(photo.Height, photo.Width) / 800);
