@@ -9,7 +9,10 @@ internal static class ResampleKernels
 {
     private const int Half = 1 << (ResampleWindows.FractionBits - 1);
 
-    /// <summary>One row of RGB. <paramref name="source"/>: 3·W bytes and one more, which is loaded with the last pixel and not used; <paramref name="target"/>: 3·newW bytes.</summary>
+    /// <summary>How many bytes after a row <see cref="AlongRow"/> loads, without using them: eight bytes from the last pixel on.</summary>
+    public const int RowSlack = 8 - 3;
+
+    /// <summary>One row of RGB. <paramref name="source"/>: 3·W bytes and <see cref="RowSlack"/> more; <paramref name="target"/>: 3·newW bytes.</summary>
     public static void AlongRow(ReadOnlySpan<byte> source, Span<byte> target, ResampleWindows windows)
     {
         ref byte from = ref MemoryMarshal.GetReference(source);
@@ -17,21 +20,47 @@ internal static class ResampleKernels
         for (int x = 0; x < windows.Count; x++)
         {
             ReadOnlySpan<int> weights = windows.At(x, out int start);
-            // Lanes: red, green, blue, and the next pixel's red, which is dropped. Two sums hide the latency of the product.
-            Vector128<int> even = Vector128.Create(Half), odd = Vector128<int>.Zero;
-            nint at = start * 3;
-            int k = 0;
-            for (; k + 1 < weights.Length; k += 2, at += 6)
-            {
-                even += Pixel(ref Unsafe.Add(ref from, at)) * weights[k];
-                odd += Pixel(ref Unsafe.Add(ref from, at + 3)) * weights[k + 1];
-            }
-            if (k < weights.Length) even += Pixel(ref Unsafe.Add(ref from, at)) * weights[k];
-            Vector128<byte> rounded = Vector128.Shuffle(Round(even + odd).AsByte(), Vector128.Create((byte)0, 4, 8, 12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16));
+            ref byte first = ref Unsafe.Add(ref from, start * 3);
+            Vector128<int> sum = Vector256.IsHardwareAccelerated ? SumPairs(ref first, weights) : SumSingles(ref first, weights);
+            Vector128<byte> rounded = Vector128.Shuffle(
+                Round(sum + Vector128.Create(Half)).AsByte(), Vector128.Create((byte)0, 4, 8, 12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16));
             uint rgb = rounded.AsUInt32().ToScalar();
             Unsafe.WriteUnaligned(ref Unsafe.Add(ref to, x * 3), (ushort)rgb);
             Unsafe.Add(ref to, (x * 3) + 2) = (byte)(rgb >> 16);
         }
+    }
+
+    /// <summary>Lanes: red, green, blue, nothing, of an even pixel and of the odd one after it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> SumPairs(ref byte pixel, ReadOnlySpan<int> weights)
+    {
+        const byte None = 255;
+        var spread = Vector256.Create(
+            0, None, None, None, 1, None, None, None, 2, None, None, None, None, None, None, None,
+            19, None, None, None, 20, None, None, None, 21, None, None, None, None, None, None, None);
+        ref int weight = ref MemoryMarshal.GetReference(weights);
+        Vector256<int> sums = Vector256<int>.Zero;
+        for (int k = 0; k < weights.Length; k += 2)
+        {
+            Vector256<byte> bytes = Vector256.Create(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pixel, k * 3))).AsByte();
+            Vector128<int> two = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref weight, k)))).AsInt32();
+            sums += Vector256.Shuffle(bytes, spread).AsInt32() * Vector256.Shuffle(two.ToVector256Unsafe(), Vector256.Create(0, 0, 0, 0, 1, 1, 1, 1));
+        }
+        return sums.GetLower() + sums.GetUpper();
+    }
+
+    /// <summary>Lanes: red, green, blue, and the next pixel's red, which is dropped.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> SumSingles(ref byte pixel, ReadOnlySpan<int> weights)
+    {
+        Vector128<int> sum = Vector128<int>.Zero;
+        foreach (int weight in weights)
+        {
+            Vector128<byte> bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(ref pixel)).AsByte();
+            sum += Vector128.WidenLower(Vector128.WidenLower(bytes)).AsInt32() * weight;
+            pixel = ref Unsafe.Add(ref pixel, 3);
+        }
+        return sum;
     }
 
     /// <summary>All rows: row y of <paramref name="target"/> is the weighted sum of a window of rows of <paramref name="source"/>, byte by byte.</summary>
@@ -94,13 +123,6 @@ internal static class ResampleKernels
             for (int k = 0; k < weights.Length; k++) sum += rows[(k * stride) + i] * weights[k];
             target[i] = (byte)Math.Clamp(sum >> ResampleWindows.FractionBits, 0, 255);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Pixel(ref byte rgb)
-    {
-        Vector128<byte> bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(ref rgb)).AsByte();
-        return Vector128.WidenLower(Vector128.WidenLower(bytes)).AsInt32();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

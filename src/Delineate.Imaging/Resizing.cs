@@ -99,15 +99,19 @@ public static class Resizing
     private static void AlongRows(ReadOnlySpan<byte> source, int width, Span<byte> target, int newWidth, int rows, Interpolation interpolation)
     {
         var windows = new ResampleWindows(width, newWidth, interpolation);
-        int stride = width * 3, newStride = newWidth * 3, y = 0;
-        // The kernel loads four bytes a pixel; the byte after a row is the next row's, so only the last row needs a padded copy.
-        for (; y < rows - 1; y++)
+        int stride = width * 3, newStride = newWidth * 3, loaded = stride + ResampleKernels.RowSlack;
+        byte[] padded = ArrayPool<byte>.Shared.Rent(loaded);
+        for (int y = 0; y < rows; y++)
         {
-            ResampleKernels.AlongRow(source.Slice(y * stride, stride + 1), target.Slice(y * newStride, newStride), windows);
+            ReadOnlySpan<byte> row = source[(y * stride)..];
+            // The kernel loads a little past the row: there lies the next row, except at the end of the picture.
+            if (row.Length < loaded)
+            {
+                row[..stride].CopyTo(padded);
+                row = padded;
+            }
+            ResampleKernels.AlongRow(row[..loaded], target.Slice(y * newStride, newStride), windows);
         }
-        byte[] padded = ArrayPool<byte>.Shared.Rent(stride + 1);
-        source.Slice(y * stride, stride).CopyTo(padded);
-        ResampleKernels.AlongRow(padded.AsSpan(0, stride + 1), target.Slice(y * newStride, newStride), windows);
         ArrayPool<byte>.Shared.Return(padded);
     }
 }
