@@ -13,7 +13,8 @@ internal static class ResampleKernels
     public const int RowSlack = 8 - 3;
 
     /// <summary>Two rows of RGB, which share the weights. Sources: 3·W bytes and <see cref="RowSlack"/> more; targets: 3·newW bytes.</summary>
-    public static void AlongRows(ReadOnlySpan<byte> source0, ReadOnlySpan<byte> source1, Span<byte> target0, Span<byte> target1, ResampleWindows windows)
+    public static void AlongRows(
+        ReadOnlySpan<byte> source0, ReadOnlySpan<byte> source1, Span<byte> target0, Span<byte> target1, ResampleWindows windows)
     {
         ref byte from0 = ref MemoryMarshal.GetReference(source0), from1 = ref MemoryMarshal.GetReference(source1);
         ref byte to0 = ref MemoryMarshal.GetReference(target0), to1 = ref MemoryMarshal.GetReference(target1);
@@ -47,7 +48,7 @@ internal static class ResampleKernels
         }
     }
 
-    /// <summary>All rows: row y of <paramref name="target"/> is the weighted sum of a window of rows of <paramref name="source"/>, byte by byte.</summary>
+    /// <summary>All rows: each of <paramref name="target"/> is the weighted sum of a window of rows of <paramref name="source"/>, byte by byte.</summary>
     public static void DownColumns(ReadOnlySpan<byte> source, Span<byte> target, int stride, ResampleWindows windows)
     {
         for (int y = 0; y < windows.Count; y++)
@@ -140,7 +141,8 @@ internal static class ResampleKernels
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Vector128<int> sums, ref byte rgb)
     {
-        Vector128<byte> rounded = Vector128.Shuffle(Round(sums).AsByte(), Vector128.Create((byte)0, 4, 8, 12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16));
+        Vector128<byte> rounded = Vector128.Shuffle(
+            Round(sums).AsByte(), Vector128.Create((byte)0, 4, 8, 12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16));
         uint packed = rounded.AsUInt32().ToScalar();
         Unsafe.WriteUnaligned(ref rgb, (ushort)packed);
         Unsafe.Add(ref rgb, 2) = (byte)(packed >> 16);

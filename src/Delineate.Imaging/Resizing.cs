@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 
 namespace Delineate.Imaging;
 
@@ -60,7 +59,8 @@ public static class Resizing
         }
     }
 
-    /// <summary>PIL adds the scale up instead of multiplying, and where a sample falls between two pixels the rounding of that sum decides: so it is added up here too.</summary>
+    /// <summary>PIL adds the scale up instead of multiplying, and where a sample falls between two pixels the rounding of that sum decides:
+    /// so it is added up here too.</summary>
     private static int[] NearestIndices(int length, int newLength)
     {
         var indices = new int[newLength];
@@ -80,7 +80,7 @@ public static class Resizing
         int stride = target.Width * 3;
         if (source.Width == target.Width)
         {
-            ResampleKernels.DownColumns(source.Pixels, target.Pixels, stride, new ResampleWindows(source.Height, target.Height, interpolation));
+            ResampleKernels.DownColumns(source.Pixels, target.Pixels, stride, new(source.Height, target.Height, interpolation));
             return;
         }
         int length = checked(source.Height * stride);
@@ -88,7 +88,7 @@ public static class Resizing
         try
         {
             AlongRows(source.Pixels, source.Width, between.AsSpan(0, length), target.Width, source.Height, interpolation);
-            ResampleKernels.DownColumns(between.AsSpan(0, length), target.Pixels, stride, new ResampleWindows(source.Height, target.Height, interpolation));
+            ResampleKernels.DownColumns(between.AsSpan(0, length), target.Pixels, stride, new(source.Height, target.Height, interpolation));
         }
         finally
         {
@@ -106,7 +106,8 @@ public static class Resizing
             // Rows go in pairs; the last of an odd number goes with the one before it again, or with itself.
             int second = Math.Min(y + 1, rows - 1), first = Math.Max(second - 1, 0);
             ResampleKernels.AlongRows(
-                Loadable(source[(first * stride)..], stride, padded.AsSpan(0, loaded)), Loadable(source[(second * stride)..], stride, padded.AsSpan(loaded, loaded)),
+                Loadable(source[(first * stride)..], stride, padded.AsSpan(0, loaded)),
+                Loadable(source[(second * stride)..], stride, padded.AsSpan(loaded, loaded)),
                 target.Slice(first * newStride, newStride), target.Slice(second * newStride, newStride), windows);
         }
         ArrayPool<byte>.Shared.Return(padded);
