@@ -43,8 +43,8 @@ public static class Overlay
     // A legend under a photo narrower than this many ems would have no room for its names.
     private const int LegendEms = 14;
 
-    /// <summary>The photo with its labels blended over, outlined, and a legend of the classes that occur, largest first, with their share of the picture.
-    /// Photo [H, W, 3], labels [H, W] → at least [H, W, 3].</summary>
+    /// <summary>The photo with its labels blended over, outlined, and a legend of the classes that occur, largest first, with their share of
+    /// the picture. Photo [H, W, 3], labels [H, W] → at least [H, W, 3].</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>
     public static Image Draw(Image photo, LabelMap labels, Palette palette, IReadOnlyList<string> classNames, OverlayOptions? options = null)
     {
@@ -64,7 +64,8 @@ public static class Overlay
             : Abut(canvas.Image, Legend.Beside(entries, photo.Height, font));
     }
 
-    /// <summary>The photo with every object blended over in a colour of its own and outlined, and on each one that is named its name. Photo [H, W, 3], ids [H, W] → [H, W, 3].</summary>
+    /// <summary>The photo with every object blended over in a colour of its own and outlined, and on each one that is named its name.
+    /// Photo [H, W, 3], ids [H, W] → [H, W, 3].</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>
     public static Image Draw(Image photo, IdMap ids, IReadOnlyDictionary<int, string>? names = null, OverlayOptions? options = null)
     {
@@ -106,7 +107,9 @@ public static class Overlay
             .Where(id => areas[id] > 0 && !options.Hidden.Contains((byte)id))
             .OrderByDescending(id => areas[id])
             .Select(id => new LegendEntry(
-                palette[id], id < classNames.Count ? classNames[id] : $"class {id}", options.ShowArea ? Percent(areas[id] / (double)labels.Labels.Length) : ""))];
+                palette[id],
+                id < classNames.Count ? classNames[id] : $"class {id}",
+                options.ShowArea ? Percent(areas[id] / (double)labels.Labels.Length) : ""))];
     }
 
     private static string Percent(double share) => share < 0.0005 ? "<0.1%" : (share * 100).ToString("0.0", CultureInfo.InvariantCulture) + "%";

@@ -91,5 +91,6 @@ public class OverlayTests
         return (photo, labels);
     }
 
-    private static HashSet<Rgb> Below(Image drawn, int top) => [.. drawn.Pixels.Skip(top * drawn.Width * 3).Chunk(3).Select(p => new Rgb(p[0], p[1], p[2]))];
+    private static HashSet<Rgb> Below(Image drawn, int top) =>
+        [.. drawn.Pixels.Skip(top * drawn.Width * 3).Chunk(3).Select(p => new Rgb(p[0], p[1], p[2]))];
 }
