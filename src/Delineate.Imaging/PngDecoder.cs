@@ -28,7 +28,7 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
         limits.Check(header.Height, header.Width, name, 16);
         ReadChunks();
         long sampleCount = (long)header.Height * header.Width * header.Channels;
-        if (sampleCount > Array.MaxLength || header.RowBytes(header.Width) > LongestRow) throw Error(16, $"a {header.Kind} picture of {header.Height}×{header.Width} does not fit in one array");
+        if (sampleCount > Array.MaxLength || header.RowBytes(header.Width) > LongestRow) throw Error(16, $"{header.Height}×{header.Width} pixels ({header.Kind}) do not fit in one array");
         RefuseImpossibleSize();
         byte[] samples = [];
         ushort[] wideSamples = [];
@@ -103,7 +103,7 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
             paletteAlpha = content.ToArray();
             return;
         }
-        if (header.ColorType is PngColorType.GreyAlpha or PngColorType.Rgba) throw Error(at, $"a {header.Kind} file may not hold a tRNS chunk");
+        if (header.ColorType is PngColorType.GreyAlpha or PngColorType.Rgba) throw Error(at, "chunk tRNS has no place in a file with alpha");
         if (content.Length != header.Channels * 2) throw Error(at, $"chunk tRNS holds {content.Length} bytes, not {header.Channels * 2}");
         transparentColor = new ushort[header.Channels];
         for (int k = 0; k < transparentColor.Length; k++) transparentColor[k] = BinaryPrimitives.ReadUInt16BigEndian(content[(k * 2)..]);
@@ -115,7 +115,7 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
         long compressed = 0;
         foreach ((_, int length) in data) compressed += length;
         if (InflatedLength() > compressed * MostInflation)
-            throw Error(data[0].Start, $"{compressed} bytes of compressed data cannot hold a {header.Kind} picture of {header.Height}×{header.Width}");
+            throw Error(data[0].Start, $"{compressed} bytes of compressed data cannot hold {header.Height}×{header.Width} pixels ({header.Kind})");
     }
 
     private long InflatedLength()
@@ -245,8 +245,9 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
 
         public readonly void RequireEnd()
         {
-            // Reading to the end also makes the inflater check its Adler-32.
+            // Reading to the end makes the inflater check the Adler-32. If that is missing it asks for more input, and then ends without a word.
             if (Inflate(block.AsSpan(0, 1)) != 0) throw decoder.Error(FileOffset, $"the compressed data go on after the {total} bytes that the picture needs");
+            if (compressed.WasReadBeyondEnd) throw decoder.Error(FileOffset, "the compressed data end before their checksum");
         }
 
         private void Refill(int length)
@@ -283,6 +284,8 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
 
         public long FileOffset => chunk < chunks.Count ? chunks[chunk].Start + used : chunks[^1].Start + chunks[^1].Length;
 
+        public bool WasReadBeyondEnd { get; private set; }
+
         public override bool CanRead => true;
 
         public override bool CanSeek => false;
@@ -296,7 +299,11 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
         public override int Read(Span<byte> buffer)
         {
             while (chunk < chunks.Count && used == chunks[chunk].Length) (chunk, used) = (chunk + 1, 0);
-            if (chunk == chunks.Count) return 0;
+            if (chunk == chunks.Count)
+            {
+                WasReadBeyondEnd = true;
+                return 0;
+            }
             int count = Math.Min(buffer.Length, chunks[chunk].Length - used);
             file.Span.Slice(chunks[chunk].Start + used, count).CopyTo(buffer);
             used += count;

@@ -119,7 +119,7 @@ public sealed class PngImage
     private void RefuseColors(string wanted)
     {
         if (ColorType is PngColorType.Rgb or PngColorType.Rgba)
-            throw KindError($"this is an {Header.Kind} file, whose colours are not {wanted}; read it as a picture and map its colours, or save it as a palette or grey PNG");
+            throw KindError($"the file is {Header.Kind}, and colours are not {wanted}; read it as a picture and map its colours, or save it as a palette or grey PNG");
     }
 
     // The bit depth and colour type lie at bytes 24 and 25, right behind the size.
