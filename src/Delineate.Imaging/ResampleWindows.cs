@@ -20,7 +20,8 @@ internal sealed class ResampleWindows
         };
         double scale = (double)length / newLength;
         double stretch = Math.Max(scale, 1), support = radius * stretch, narrowing = 1 / stretch;
-        stride = ((int)Math.Ceiling(support) * 2) + 1;
+        // At most 2⌈support⌉ + 1 weights; the zero after them lets a kernel take them two at a time.
+        stride = ((int)Math.Ceiling(support) * 2) + 2;
         (starts, counts, weights) = (new int[newLength], new int[newLength], new int[checked(newLength * stride)]);
         var exact = new double[stride];
         for (int i = 0; i < newLength; i++)
@@ -44,6 +45,7 @@ internal sealed class ResampleWindows
 
     public int Count => starts.Length;
 
+    /// <summary>The weights of output <paramref name="i"/>, for the inputs from <paramref name="start"/> on. After an odd number of them lies a zero.</summary>
     public ReadOnlySpan<int> At(int i, out int start)
     {
         start = starts[i];
