@@ -79,21 +79,22 @@ public static class Overlay
         return canvas.Image;
     }
 
-    /// <summary>Each name is centred on the mean of its object's pixels.</summary>
+    /// <summary>Each name is centred on the mean of its object's pixels, or stands above an object that it would hide.</summary>
     private static void Name(Canvas canvas, IdMap ids, IReadOnlyDictionary<int, string> names, Font font)
     {
-        var sums = new SortedDictionary<int, (long Y, long X, int Count)>();
+        var sums = new SortedDictionary<int, (int Top, long Y, long X, int Count)>();
         for (int i = 0; i < ids.Ids.Length; i++)
         {
-            int id = ids.Ids[i];
+            int id = ids.Ids[i], y = i / ids.Width, x = i % ids.Width;
             if (id == 0 || !names.ContainsKey(id)) continue;
-            sums.TryGetValue(id, out (long Y, long X, int Count) sum);
-            sums[id] = (sum.Y + (i / ids.Width), sum.X + (i % ids.Width), sum.Count + 1);
+            sums[id] = sums.TryGetValue(id, out var sum) ? (sum.Top, sum.Y + y, sum.X + x, sum.Count + 1) : (y, y, x, 1);
         }
-        foreach ((int id, (long y, long x, int count)) in sums)
+        foreach ((int id, (int top, long y, long x, int count)) in sums)
         {
             (int height, int width) = Canvas.PlateSize(names[id], font);
-            canvas.Label(names[id], (int)(y / count) - (height / 2), (int)(x / count) - (width / 2), font, MaskDrawing.InstanceColor(id));
+            bool hides = count < 4 * height * width;
+            int plateTop = hides ? top - height - 1 : (int)(y / count) - (height / 2);
+            canvas.Label(names[id], plateTop, (int)(x / count) - (width / 2), font, MaskDrawing.InstanceColor(id));
         }
     }
 

@@ -148,8 +148,8 @@ public static class DataCheck
         {
             if (!options.DecodeImages)
             {
-                (int height, int width, _) = ImageFile.ReadHeader(path);
-                return (height, width);
+                ImageHeader header = ImageFile.ReadHeader(path);
+                return (header.Height, header.Width);
             }
             Image image = FileDataset.ReadImage(path);
             content[name] = $"{image.Height}×{image.Width} {Convert.ToHexString(SHA256.HashData(image.Pixels))}";
@@ -166,12 +166,12 @@ public static class DataCheck
     {
         try
         {
-            using FileStream stream = File.OpenRead(path);
-            Span<byte> start = stackalloc byte[64];
-            PngHeader header = Png.ReadHeader(start[..stream.ReadAtLeast(start, 33, throwOnEndOfStream: false)], path);
+            ImageHeader header = ImageFile.ReadHeader(path);
             CheckSize(path, (header.Height, header.Width), size, findings);
-            if (header.ColorType is PngColorType.Rgb or PngColorType.Rgba && masks?.Coding is not (null or MaskCoding.Colors))
-                findings.Add(new Finding(Severity.Warning, path, $"the mask is a picture in colours ({header.Kind}) where {masks.Coding} are expected", "a full check reads it; colours need \"colors\" in dataset.json"));
+            if (header.Format != ImageFormat.Png)
+                findings.Add(new Finding(Severity.Error, path, $"the mask is a {header.Format} file, which does not keep labels exactly", "save masks as PNG"));
+            else if (header.Channels >= 3 && masks?.Coding is MaskCoding.Labels or MaskCoding.Binary or MaskCoding.Instances)
+                findings.Add(new Finding(Severity.Warning, path, "the mask is a picture in colours, not one label a pixel", "if its colours stand for classes, list \"colors\" in dataset.json"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -3,7 +3,8 @@ using Delineate.Imaging;
 
 namespace Delineate.Data;
 
-/// <summary>How often each label occurs in a split. <paramref name="Pixels"/> and <paramref name="Images"/> have 256 entries, one a label.</summary>
+/// <summary>How often each label occurs in a split. <c>Pixels</c> and <c>Images</c> have 256 entries, one a label.</summary>
+/// <param name="Name">The split's name.</param>
 /// <param name="File">The split's file, or null where it was chosen by hash.</param>
 /// <param name="Listed">Samples that the split lists.</param>
 /// <param name="MasksCounted">Masks whose pixels were counted: fewer where some could not be read or only some were looked at.</param>
