@@ -167,6 +167,7 @@ internal static class MaskDetection
         }
     }
 
-    private static string[] Spread(string[] paths, int count) =>
+    /// <summary>Up to <paramref name="count"/> of them, evenly spaced.</summary>
+    internal static string[] Spread(string[] paths, int count) =>
         paths.Length <= count ? paths : [.. Enumerable.Range(0, count).Select(i => paths[(int)((long)i * paths.Length / count)])];
 }
