@@ -118,7 +118,8 @@ public sealed class DataCheck
             if (header.Format != ImageFormat.Png)
                 findings.Error(path, $"the mask is a {header.Format} file, which does not keep labels exactly", "save masks as PNG");
             else if (header.Channels >= 3 && masks is { Coding: not MaskCoding.Colors })
-                findings.Warning(path, "the mask is a picture in colours, not one label a pixel", "if its colours stand for classes, list \"colors\" in dataset.json");
+                findings.Warning(path, "the mask is a picture in colours, not one label a pixel",
+                    "if its colours stand for classes, list \"colors\" in dataset.json");
             return (header.Height, header.Width);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -157,21 +158,25 @@ public sealed class DataCheck
         foreach (IGrouping<string, string> equal in content.GroupBy(c => c.Value, c => c.Key).Where(g => g.Count() > 1))
         {
             // The copy is the one in the later split (train before val), then the one later by name; images of no split are copies of those in one.
-            string[] same = [.. equal.OrderBy(n => splitOf.TryGetValue(n, out string? s) ? order.IndexOf(s) : int.MaxValue).ThenBy(n => n, StringComparer.Ordinal)];
+            string[] same = [.. equal.OrderBy(Rank).ThenBy(n => n, StringComparer.Ordinal)];
             string first = Path.GetFileName(files.Images[same[0]]);
             foreach (string copy in same[1..])
             {
                 string? here = splitOf.GetValueOrDefault(copy), there = splitOf.GetValueOrDefault(same[0]);
                 if (here is not null && here != there)
                 {
-                    findings.Error(files.Images[copy], $"the image of '{here}' has the same pixels as {first} of '{there}'", NameCheck.SplitsMustDiffer);
+                    findings.Error(files.Images[copy], $"the image of '{here}' has the same pixels as {first} of '{there}'",
+                        NameCheck.SplitsMustDiffer);
                 }
                 else
                 {
-                    findings.Warning(files.Images[copy], $"the image has the same pixels as {first}", "take one out, unless it is meant to count twice");
+                    findings.Warning(files.Images[copy], $"the image has the same pixels as {first}",
+                        "take one out, unless it is meant to count twice");
                 }
             }
         }
+
+        int Rank(string name) => splitOf.TryGetValue(name, out string? split) ? order.IndexOf(split) : int.MaxValue;
     }
 
     private void CheckClasses(MaskReader reader, IReadOnlyList<SplitCensus> splits)
@@ -201,7 +206,9 @@ public sealed class DataCheck
         string Absent(int[] labels, string where)
         {
             string[] names = [.. labels.Select(label => $"'{classes.Names[label]}' (label {label})")];
-            return labels.Length == 1 ? $"the class {names[0]} occurs in {where}" : $"{labels.Length} classes occur in {where}: {FileDataset.FirstOf(names)}";
+            return labels.Length == 1
+                ? $"the class {names[0]} occurs in {where}"
+                : $"{labels.Length} classes occur in {where}: {FileDataset.FirstOf(names)}";
         }
     }
 }

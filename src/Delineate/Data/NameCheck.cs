@@ -27,7 +27,8 @@ internal static class NameCheck
         foreach (SplitList split in files.Splits) CheckSplit(files, split, findings);
         CheckOverlap(files, findings);
         string[] unlisted = listed.Count == 0 ? [] : [.. files.Pairs.Where(n => !listed.Contains(n))];
-        if (unlisted.Length > 0) findings.Note(files.Folder, $"{unlisted.Length} images with a mask are in no split: {FileDataset.FirstOf(unlisted)}");
+        if (unlisted.Length > 0)
+            findings.Note(files.Folder, $"{unlisted.Length} images with a mask are in no split: {FileDataset.FirstOf(unlisted)}");
     }
 
     private static void CheckSplit(DatasetFiles files, SplitList split, Findings findings)
@@ -36,11 +37,13 @@ internal static class NameCheck
         if (split.Names.Count == 0) findings.Error(place, $"the split '{split.Name}' is empty", "list one image name a line");
         foreach (IGrouping<string, string> name in split.Names.GroupBy(n => n))
         {
-            if (name.Count() > 1) findings.Warning(place, $"the split '{split.Name}' lists '{name.Key}' {name.Count()} times", "list each image once");
+            if (name.Count() > 1)
+                findings.Warning(place, $"the split '{split.Name}' lists '{name.Key}' {name.Count()} times", "list each image once");
             if (files.Images.ContainsKey(name.Key)) continue;
             if (files.Masks.ContainsKey(name.Key))
             {
-                findings.Error(place, $"the split '{split.Name}' lists '{name.Key}', which has a mask but no image", "add the image or take the name out");
+                findings.Error(place, $"the split '{split.Name}' lists '{name.Key}', which has a mask but no image",
+                    "add the image or take the name out");
                 continue;
             }
             string[] alike = [.. files.Images.Keys.Where(k => Math.Abs(k.Length - name.Key.Length) < 3).Take(1000)];

@@ -1,8 +1,8 @@
 namespace Delineate.Data.Sets;
 
 /// <summary>
-/// A plain folder: <c>images/NAME.{jpg,jpeg,png}</c> with <c>masks/NAME.png</c> (classes), or with <c>instances/NAME.png</c> (object ids, read as foreground), and optionally
-/// split files <c>train.txt</c>, <c>val.txt</c>, <c>test.txt</c> of one name a line.
+/// A plain folder: <c>images/NAME.{jpg,jpeg,png}</c> with <c>masks/NAME.png</c> (classes), or with <c>instances/NAME.png</c> (object ids,
+/// read as foreground), and optionally split files <c>train.txt</c>, <c>val.txt</c>, <c>test.txt</c> of one name a line.
 /// </summary>
 public static class Folder
 {
