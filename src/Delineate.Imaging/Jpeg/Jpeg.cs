@@ -9,13 +9,17 @@ namespace Delineate.Imaging;
 public readonly record struct JpegHeader(int Height, int Width, int Components, bool Progressive, ExifOrientation Orientation);
 
 /// <summary>
-/// JPEG files (ITU-T T.81, JFIF 1.02). Read: 8-bit baseline, extended and progressive Huffman files, grey, YCbCr, RGB, CMYK and YCCK, any sampling, with
-/// the Exif orientation applied. Written: baseline YCbCr.
+/// JPEG files (ITU-T T.81, JFIF 1.02). Read: 8-bit baseline, extended and progressive Huffman files, grey, YCbCr, RGB, CMYK and YCCK, any
+/// sampling, with the Exif orientation applied. Written: baseline YCbCr.
 /// </summary>
 public static class Jpeg
 {
-    /// <summary>The picture in <paramref name="file"/>, as it is to be viewed. <paramref name="name"/> is what errors call the file. → [H, W, 3].</summary>
-    /// <exception cref="ImageFormatException">The file is damaged, cut short, too large, or of a kind that is not read (arithmetic coding, lossless, 12 bits, hierarchical).</exception>
+    /// <summary>
+    /// The picture in <paramref name="file"/>, as it is to be viewed. <paramref name="name"/> is what errors call the file. → [H, W, 3].
+    /// </summary>
+    /// <exception cref="ImageFormatException">
+    /// The file is damaged, cut short, too large, or of a kind that is not read (arithmetic coding, lossless, 12 bits, hierarchical).
+    /// </exception>
     public static Image Decode(ReadOnlySpan<byte> file, string name)
     {
         var decoder = new JpegDecoder(file, name);
@@ -34,8 +38,9 @@ public static class Jpeg
     }
 
     /// <summary>
-    /// <paramref name="image"/> as a baseline JFIF file. <paramref name="quality"/> runs from 1 to 100 on the scale that PIL and most programs share: the quantizers of
-    /// T.81's annex K, as they are at 50. Colour is stored at half the height and width (4:2:0), and at full size from quality 95 on. [H, W, 3] → bytes.
+    /// <paramref name="image"/> as a baseline JFIF file. <paramref name="quality"/> runs from 1 to 100 on the scale that PIL and most
+    /// programs share: the quantizers of T.81's annex K, as they are at 50. Colour is stored at half the height and width (4:2:0), and at
+    /// full size from quality 95 on. [H, W, 3] → bytes.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The quality is not 1 to 100.</exception>
     /// <exception cref="ArgumentException">A side is longer than the 65535 pixels that a JPEG can have.</exception>

@@ -15,8 +15,8 @@ internal enum JpegColorModel
 }
 
 /// <summary>
-/// Rows of components to RGB pixels. The YCbCr equations are those of JFIF 1.02 (ITU-R BT.601, full range) in 16-bit fixed point. Four-component files hold ink
-/// inverted (255 is none), as Adobe's programs write them and everybody reads them.
+/// Rows of components to RGB pixels. The YCbCr equations are those of JFIF 1.02 (ITU-R BT.601, full range) in 16-bit fixed point.
+/// Four-component files hold ink inverted (255 is none), as Adobe's programs write them and everybody reads them.
 /// </summary>
 internal static class JpegColor
 {
@@ -68,7 +68,10 @@ internal static class JpegColor
         }
     }
 
-    /// <summary>Darkens colours by black ink, in place: <paramref name="rgb"/> holds what the coloured inks leave, <paramref name="black"/> what the black ink leaves. [W, 3], [W].</summary>
+    /// <summary>
+    /// Darkens colours by black ink, in place: <paramref name="rgb"/> holds what the coloured inks leave, <paramref name="black"/> what the
+    /// black ink leaves. [W, 3], [W].
+    /// </summary>
     public static void ApplyBlack(Span<byte> rgb, ReadOnlySpan<byte> black)
     {
         for (int x = 0; x < black.Length; x++)
@@ -80,7 +83,9 @@ internal static class JpegColor
         }
     }
 
-    /// <summary>[W, 3] → Y, Cb and Cr, [W] each: the inverse equations, in 16 fraction bits, with halves of Cb and Cr rounded down.</summary>
+    /// <summary>
+    /// [W, 3] → Y, Cb and Cr, [W] each: the inverse equations, in 16 fraction bits, with halves of Cb and Cr rounded down.
+    /// </summary>
     public static void RgbToYCbCr(ReadOnlySpan<byte> rgb, Span<byte> luma, Span<byte> cb, Span<byte> cr)
     {
         const int half = 1 << 15;
@@ -118,7 +123,9 @@ internal static class JpegColor
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> ScaledProduct(Vector256<short> v, int factor) => ScaledSum(v, factor, Vector256<short>.Zero, 0);
 
-    /// <summary>(factorA·a + factorB·b + 2^15) >> 16. Low bytes are taken signed (-128 to 127), which keeps both sums of products within 16 bits.</summary>
+    /// <summary>
+    /// (factorA·a + factorB·b + 2^15) >> 16. Low bytes are taken signed (-128 to 127), which keeps both sums of products within 16 bits.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> ScaledSum(Vector256<short> a, int factorA, Vector256<short> b, int factorB)
     {
