@@ -1,0 +1,130 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Delineate.Tensors;
+
+/// <summary>
+/// The one place where tensor memory is taken and given back. Buffers come in size classes (eight to an octave) from a pool;
+/// inside a <see cref="Scope"/> they all return to it at the scope's end, outside the garbage collector takes them.
+/// </summary>
+public static class TensorMemory
+{
+    private const int Line = 16; // floats in a 64-byte cache line
+    private static readonly Lock Gate = new();
+    private static readonly Dictionary<int, Stack<float[]>> Free = [];
+    private static long inUse;
+    private static long pooled;
+    private static long peak;
+
+    [ThreadStatic]
+    private static MemoryScope? current;
+
+    /// <summary>Bytes in live tensors and kernels' scratch now.</summary>
+    public static long BytesInUse => Interlocked.Read(ref inUse);
+
+    /// <summary>Bytes that wait in the pool for their next use.</summary>
+    public static long BytesPooled => Interlocked.Read(ref pooled);
+
+    /// <summary>The most bytes that were in use and pooled together since <see cref="ResetPeak"/>.</summary>
+    public static long PeakBytes => Interlocked.Read(ref peak);
+
+    /// <summary>Starts a new measurement of <see cref="PeakBytes"/>.</summary>
+    public static void ResetPeak() => Interlocked.Exchange(ref peak, Interlocked.Read(ref inUse) + Interlocked.Read(ref pooled));
+
+    /// <summary>
+    /// Begins a scope on this thread: a training step, a prediction. Every tensor made in it gives its memory back when the scope is
+    /// disposed, save those passed to <see cref="Tensor.Keep"/>, and <c>Backward</c> gives activations back as it consumes them.
+    /// </summary>
+    public static MemoryScope Scope() => current = new MemoryScope(current);
+
+    /// <summary>Drops every pooled buffer, so that the garbage collector can have them.</summary>
+    public static void Trim()
+    {
+        lock (Gate)
+        {
+            Free.Clear();
+            Interlocked.Exchange(ref pooled, 0);
+        }
+    }
+
+    internal static MemoryScope? Current { get => current; set => current = value; }
+
+    internal static Block Take(int length)
+    {
+        int size = SizeClass(length);
+        float[]? array = null;
+        lock (Gate)
+        {
+            if (Free.TryGetValue(size, out Stack<float[]>? stack) && stack.Count > 0)
+            {
+                array = stack.Pop();
+                pooled -= Bytes(array);
+            }
+        }
+        array ??= Allocate(size);
+        long now = Interlocked.Add(ref inUse, Bytes(array)) + Interlocked.Read(ref pooled);
+        RaisePeak(now);
+        var block = new Block(array, AlignedOffset(array), length);
+        current?.Add(block);
+        return block;
+    }
+
+    internal static void Return(float[] array)
+    {
+        Interlocked.Add(ref inUse, -Bytes(array));
+        lock (Gate)
+        {
+            int size = array.Length - Line;
+            if (!Free.TryGetValue(size, out Stack<float[]>? stack)) Free.Add(size, stack = new Stack<float[]>());
+            stack.Push(array);
+            pooled += Bytes(array);
+        }
+    }
+
+    /// <summary>A block was collected without being given back: its array is the garbage collector's.</summary>
+    internal static void Forget(float[] array) => Interlocked.Add(ref inUse, -Bytes(array));
+
+    private static float[] Allocate(int size)
+    {
+        // Before asking for new memory, let go of what is pooled in other sizes and would raise the peak: changing image sizes leave such leftovers.
+        lock (Gate)
+        {
+            long wanted = ((long)size + Line) * sizeof(float);
+            if (pooled > Math.Max(2 * wanted, Interlocked.Read(ref inUse)))
+            {
+                Free.Clear();
+                pooled = 0;
+            }
+        }
+        return GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
+    }
+
+    /// <summary>The next size of the form (8 … 15)·2ᵏ, at least one line: at most an eighth is wasted.</summary>
+    private static int SizeClass(int length)
+    {
+        int lines = Math.Max(1, (length + Line - 1) / Line);
+        int shift = Math.Max(0, BitOperations.Log2((uint)lines) - 3);
+        long rounded = (((long)lines + (1L << shift) - 1) >> shift) << shift;
+        return (int)Math.Min(rounded * Line, Array.MaxLength - Line);
+    }
+
+    private static unsafe int AlignedOffset(float[] pinned)
+    {
+        nuint address = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
+        return (int)((64 - (address & 63)) & 63) / sizeof(float);
+    }
+
+    private static long Bytes(float[] array) => (long)array.Length * sizeof(float);
+
+    private static void RaisePeak(long now)
+    {
+        long seen = Interlocked.Read(ref peak);
+        while (now > seen)
+        {
+            long before = Interlocked.CompareExchange(ref peak, now, seen);
+            if (before == seen) break;
+            seen = before;
+        }
+    }
+}

@@ -1,0 +1,21 @@
+namespace Delineate.Tensors.Nn;
+
+/// <summary>A module that maps one tensor to one tensor.</summary>
+public abstract class Layer : Module
+{
+    /// <summary>
+    /// Runs the layer. Where nothing is recorded, whatever the layer made on the way is given back before this returns, so that a
+    /// prediction needs memory for a few layers, not for all of them.
+    /// </summary>
+    public Tensor Forward(Tensor x)
+    {
+        if (Autograd.IsEnabled) return Apply(x);
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor y = Apply(x);
+        scope.PassOut(y);
+        return y;
+    }
+
+    /// <summary>What the layer computes.</summary>
+    protected abstract Tensor Apply(Tensor x);
+}

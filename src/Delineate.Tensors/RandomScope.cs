@@ -1,0 +1,32 @@
+namespace Delineate.Tensors;
+
+/// <summary>
+/// Where ops that draw random numbers (dropout) get their generator: inside <c>RandomScope.Begin(seed, epoch, step)</c> the n-th draw is
+/// a function of (seed, epoch, step, n) alone, so that a resumed training repeats it; outside, draws follow seed 0.
+/// </summary>
+public sealed class RandomScope : IDisposable
+{
+    [ThreadStatic]
+    private static RandomScope? current;
+
+    private readonly RandomScope? outer;
+    private readonly ulong seed, epoch, step;
+    private ulong drawn;
+
+    private RandomScope(ulong seed, ulong epoch, ulong step, RandomScope? outer) => (this.seed, this.epoch, this.step, this.outer) = (seed, epoch, step, outer);
+
+    /// <summary>Begins a scope on this thread; dispose it to end it.</summary>
+    public static RandomScope Begin(ulong seed, ulong epoch, ulong step) => current = new RandomScope(seed, epoch, step, current);
+
+    public void Dispose()
+    {
+        if (current == this) current = outer;
+    }
+
+    /// <summary>The next generator of this thread's scope.</summary>
+    internal static Philox Next()
+    {
+        current ??= new RandomScope(0, 0, 0, null);
+        return new Philox(current.seed, current.epoch, current.step, ++current.drawn);
+    }
+}
