@@ -40,10 +40,10 @@ internal ref struct JpegDecoder
         if (bitsNeeded > 8L * (_file.Length - _position))
             throw Fail(_file.Length, $"the file ends too early for a picture of {frame.Height}×{frame.Width}");
 
+        JpegScan scan = ReadScanHeader(frame);
         JpegColorModel color = ColorModel(frame);
         var image = new Image(frame.Height, frame.Width, GC.AllocateUninitializedArray<byte>(frame.Height * frame.Width * 3));
         var rows = new JpegRows(frame, color, image);
-        JpegScan scan = ReadScanHeader(frame);
         if (!frame.Progressive && scan.Components.Length == frame.Components.Length)
         {
             scan.DecodeToRows(_file, _name, _position, rows);
