@@ -1,11 +1,9 @@
 namespace Delineate.Imaging;
 
-/// <summary>What a JPEG file declares. Sizes are those of the picture as viewed, its orientation applied.</summary>
-/// <param name="Height">Rows.</param>
-/// <param name="Width">Columns.</param>
-/// <param name="Components">1 grey, 3 colour, 4 ink.</param>
-/// <param name="Progressive">Whether the picture comes in scans of growing detail.</param>
-/// <param name="Orientation">How stored rows and columns are turned for viewing.</param>
+/// <summary>
+/// What a JPEG file declares. Sizes are those of the picture as viewed, its orientation applied. <paramref name="Components"/> is 1 for grey,
+/// 3 for colour, 4 for ink; <paramref name="Progressive"/> pictures come in scans of growing detail.
+/// </summary>
 public readonly record struct JpegHeader(int Height, int Width, int Components, bool Progressive, ExifOrientation Orientation);
 
 /// <summary>
