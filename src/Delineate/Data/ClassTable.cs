@@ -27,6 +27,9 @@ public sealed record ClassTable
     /// <summary>The label of pixels that count neither in the loss nor in the metrics.</summary>
     public byte IgnoreIndex { get; init; } = 255;
 
+    /// <summary>The label of the class that stands for "none of the others", which overlays leave clear; null where every class is a thing of its own.</summary>
+    public int? Background { get; init; }
+
     /// <summary>The colour of each class in masks and overlays.</summary>
     public Palette Palette { get; init; } = Palette.Voc;
 }

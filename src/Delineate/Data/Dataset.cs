@@ -9,6 +9,9 @@ public abstract class Dataset
     /// <summary>The samples' names, in order; their count is the data set's.</summary>
     public abstract IReadOnlyList<string> Names { get; }
 
+    /// <summary>What was found out or assumed about the files when the set was opened, one sentence each, for the user to read.</summary>
+    public virtual IReadOnlyList<string> Notes => [];
+
     /// <summary>The number of samples.</summary>
     public int Count => Names.Count;
 
