@@ -11,8 +11,9 @@ internal static unsafe class WindowMean
     {
         float* from = Pinned.Of(x), to = Pinned.Of(y);
         (int height, int width, int channels) = (x.Shape[1], x.Shape[2], x.Shape[3]);
+        bool past = LaneLoop.IsPastCaches(y.Length, channels);
         EachRow(y.Shape[0] * y.Shape[1], channels, (row, channel, count) =>
-            LaneLoop.Over(new ForwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel), count));
+            LaneLoop.Over(new ForwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel, past), count));
     }
 
     /// <summary>dx of <see cref="Forward"/>: every input gathers from the windows that see it.</summary>
@@ -20,8 +21,9 @@ internal static unsafe class WindowMean
     {
         float* from = Pinned.Of(dy), to = Pinned.Of(dx);
         (int height, int width, int channels) = (dy.Shape[1], dy.Shape[2], dy.Shape[3]);
+        bool past = LaneLoop.IsPastCaches(dx.Length, channels);
         EachRow(dx.Shape[0] * dx.Shape[1], channels, (row, channel, count) =>
-            LaneLoop.Over(new BackwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel), count));
+            LaneLoop.Over(new BackwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel, past), count));
     }
 
     private static void EachRow(int rows, int channels, Action<int, int, int> work)
@@ -31,7 +33,7 @@ internal static unsafe class WindowMean
         ThreadTeam.Run(rows * parts, i => work(i / parts, i % parts * part, Math.Min(part, channels - (i % parts * part))));
     }
 
-    private readonly struct ForwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* x, float* y) : ILaneKernel
+    private readonly struct ForwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* x, float* y, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -60,7 +62,7 @@ internal static unsafe class WindowMean
                         for (int k = 0; k < count; k++, cell += channels) line += V.Load(cell);
                         sum += line;
                     }
-                    (sum * weight).Store(target + c);
+                    (sum * weight).Store(target + c, past);
                 }
             }
             return end;
@@ -89,7 +91,7 @@ internal static unsafe class WindowMean
         }
     }
 
-    private readonly struct BackwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* dy, float* dx) : ILaneKernel
+    private readonly struct BackwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* dy, float* dx, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -109,7 +111,7 @@ internal static unsafe class WindowMean
                         for (int ow = columns.FirstSeeing[iw]; ow < columns.EndSeeing[iw]; ow++)
                             sum = V.MultiplyAdd(V.Load(line + ((long)ow * channels)), V.All(rows.Weight[oh] * columns.Weight[ow]), sum);
                     }
-                    sum.Store(target + c);
+                    sum.Store(target + c, past);
                 }
             }
             return end;

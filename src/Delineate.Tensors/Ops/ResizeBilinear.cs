@@ -40,6 +40,7 @@ public static unsafe class ResizeBilinearOp
         long inputRow = (long)columns.Inputs * channels;
         int outputRow = columns.Outputs * channels;
         float* from = Pinned.Of(x), to = Pinned.Of(y);
+        bool past = LaneLoop.IsPastCaches(y.Length, outputRow);
         int parts = (rows.Outputs + PieceRows - 1) / PieceRows;
         ThreadTeam.Run(y.Length == 0 ? 0 : x.Shape[0] * parts, piece =>
         {
@@ -62,7 +63,7 @@ public static unsafe class ResizeBilinearOp
                 inUpper = low;
                 if (inLower != high) Stretch(high, lower);
                 inLower = high;
-                LaneLoop.Over(new BlendKernel(upper, lower, rows.Weight[oh], to + ((((long)image * rows.Outputs) + oh) * outputRow)), outputRow);
+                LaneLoop.Over(new BlendKernel(upper, lower, rows.Weight[oh], to + ((((long)image * rows.Outputs) + oh) * outputRow), past), outputRow);
             }
 
             void Stretch(int row, float* target) =>
@@ -95,14 +96,14 @@ public static unsafe class ResizeBilinearOp
     }
 
     /// <summary>(1 − w) · upper + w · lower, element by element.</summary>
-    private readonly struct BlendKernel(float* upper, float* lower, float weight, float* result) : ILaneKernel
+    private readonly struct BlendKernel(float* upper, float* lower, float weight, float* result, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
         {
             V low = V.All(1 - weight), high = V.All(weight);
             int i = from;
-            for (; i + V.Count <= to; i += V.Count) V.MultiplyAdd(V.Load(upper + i), low, V.Load(lower + i) * high).Store(result + i);
+            for (; i + V.Count <= to; i += V.Count) V.MultiplyAdd(V.Load(upper + i), low, V.Load(lower + i) * high).Store(result + i, past);
             return i;
         }
     }
