@@ -19,9 +19,12 @@ public sealed class Sequential : Layer
 
     protected override Tensor Apply(Tensor x)
     {
+        Tensor input = x;
         foreach (Layer layer in layers)
         {
             Tensor y = layer.Forward(x);
+            // Nobody else has seen what lies between two layers: where no gradient will ask for it, it goes back at once.
+            if (!Autograd.IsEnabled && x != input && x != y) x.Block.Release();
             x = y;
         }
         return x;

@@ -120,11 +120,14 @@ public sealed class UNet : Layer
 
         public Tensor Forward(Tensor x, Tensor skip)
         {
+            using MemoryScope? scope = Autograd.IsEnabled ? null : TensorMemory.Scope();
             Tensor enlarged = up.Forward(x);
             // Halving rounds an odd size down: the missing row or column becomes zeros, the odd one of several at the bottom and right.
             (int rows, int columns) = (skip.Shape[1] - enlarged.Shape[1], skip.Shape[2] - enlarged.Shape[2]);
             if (rows != 0 || columns != 0) enlarged = enlarged.Pad(rows / 2, rows - (rows / 2), columns / 2, columns - (columns / 2));
-            return conv.Forward(Tensor.Concat([skip, enlarged], axis: 3));
+            Tensor y = conv.Forward(Tensor.Concat([skip, enlarged], axis: 3));
+            scope?.PassOut(y);
+            return y;
         }
     }
 }

@@ -28,8 +28,7 @@ public readonly record struct ResNetFeatures(Tensor Layer1, Tensor Layer2, Tenso
 /// </summary>
 public class ResNet : Module
 {
-    private readonly Conv2d conv1;
-    private readonly BatchNorm2d bn1;
+    private readonly Stem stem;
     private readonly Sequential layer1, layer2, layer3, layer4;
 
     public ResNet(Philox random, ResNetOptions? options = null)
@@ -47,8 +46,9 @@ public class ResNet : Module
 
         bool bottleneck = options.Depth >= 50;
         int width = 64 / options.WidthDivisor;
-        conv1 = Child("conv1", new Conv2d(random, 3, width, 7, stride: 2, padding: 3, bias: false, initializer: Init.KaimingNormalFanOut));
-        bn1 = Child("bn1", new BatchNorm2d(width));
+        stem = new Stem(
+            Child("conv1", new Conv2d(random, 3, width, 7, stride: 2, padding: 3, bias: false, initializer: Init.KaimingNormalFanOut)),
+            Child("bn1", new BatchNorm2d(width)));
         (int channels, int stride, int dilation) = (width, 4, 1);
         layer1 = Child("layer1", Stage(width, 1, blocks[0]));
         layer2 = Child("layer2", Stage(width * 2, 2, blocks[1]));
@@ -80,11 +80,16 @@ public class ResNet : Module
     /// <summary>Runs the network. [N, H, W, 3] → four maps.</summary>
     public ResNetFeatures Forward(Tensor x)
     {
-        Tensor stem = bn1.Forward(conv1.Forward(x), Activation.Relu).MaxPool2d(3, stride: 2, padding: 1);
-        Tensor c2 = layer1.Forward(stem);
+        Tensor c2 = layer1.Forward(stem.Forward(x));
         Tensor c3 = layer2.Forward(c2);
         Tensor c4 = layer3.Forward(c3);
         return new ResNetFeatures(c2, c3, c4, layer4.Forward(c4));
+    }
+
+    /// <summary>What comes before the stages. [N, H, W, 3] → [N, H/4, W/4, C]. Its parts are the network's children, so that their names have no prefix.</summary>
+    private sealed class Stem(Conv2d conv, BatchNorm2d bn) : Layer
+    {
+        protected override Tensor Apply(Tensor x) => bn.Forward(conv.Forward(x), Activation.Relu).MaxPool2d(3, stride: 2, padding: 1);
     }
 }
 
