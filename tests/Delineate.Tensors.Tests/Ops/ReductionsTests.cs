@@ -59,7 +59,7 @@ public sealed class ReductionsTests
             {
                 Tensor x = GradCheck.Input([2, length, inner], length + inner);
                 double[] values = Array.ConvertAll(x.ToArray(), v => (double)v);
-                TensorAssert.Close(Reduce(values, x.Shape, [1], v => v.Sum()), x.Sum([1]), 1e-6, $"sum of {length} × {inner}");
+                TensorAssert.Close(Reduce(values, x.Shape, [1], v => v.Sum()), x.Sum([1]), 4e-6, $"sum of {length} × {inner}");
             }
         }
     }
