@@ -15,6 +15,15 @@ public sealed class Palette
     /// <summary>PASCAL VOC's 256 colours: the bits of the id, three at a time, fill red, green and blue from the highest bit down.</summary>
     public static Palette Voc { get; } = MakeVoc();
 
+    /// <summary>Up to 256 colours that differ as much as so many can, to colour-blind eyes too; the first n are the same for every count.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not 1…256.</exception>
+    public static Palette Distinct(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, 256);
+        return new Palette(DistinctColors.Take(count));
+    }
+
     /// <summary>How many colours were given.</summary>
     public int Count => colors.Length;
 

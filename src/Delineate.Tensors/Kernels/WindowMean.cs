@@ -1,0 +1,88 @@
+namespace Delineate.Tensors.Kernels;
+
+/// <summary>Means of rectangular windows of a map [N, H, W, C], and their gradient: average pooling, fixed and adaptive.</summary>
+internal static unsafe class WindowMean
+{
+    private const int FewRows = 16; // below this many rows of work the channels are shared out too
+
+    public static void Forward(Tensor x, AxisWindows rows, AxisWindows columns, Tensor y)
+    {
+        float* from = Pinned.Of(x), to = Pinned.Of(y);
+        (int height, int width, int channels) = (x.Shape[1], x.Shape[2], x.Shape[3]);
+        EachRow(y.Shape[0] * y.Shape[1], channels, (row, channel, count) =>
+            LaneLoop.Over(new ForwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel), count));
+    }
+
+    /// <summary>dx of <see cref="Forward"/>: every input gathers from the windows that see it.</summary>
+    public static void Backward(Tensor dy, AxisWindows rows, AxisWindows columns, Tensor dx)
+    {
+        float* from = Pinned.Of(dy), to = Pinned.Of(dx);
+        (int height, int width, int channels) = (dy.Shape[1], dy.Shape[2], dy.Shape[3]);
+        EachRow(dx.Shape[0] * dx.Shape[1], channels, (row, channel, count) =>
+            LaneLoop.Over(new BackwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel), count));
+    }
+
+    private static void EachRow(int rows, int channels, Action<int, int, int> work)
+    {
+        int part = rows >= FewRows ? Math.Max(channels, 1) : 64;
+        int parts = (channels + part - 1) / part;
+        ThreadTeam.Run(rows * parts, i => work(i / parts, i % parts * part, Math.Min(part, channels - (i % parts * part))));
+    }
+
+    private readonly struct ForwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* x, float* y) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            int end = to - ((to - from) % V.Count);
+            int outputs = columns.From.Length;
+            (int image, int oh) = (row / rows.From.Length, row % rows.From.Length);
+            for (int ow = 0; ow < outputs; ow++)
+            {
+                V weight = V.All(rows.Weight[oh] * columns.Weight[ow]);
+                int first = columns.From[ow], count = columns.To[ow] - first;
+                float* target = y + ((((long)row * outputs) + ow) * channels);
+                for (int c = from; c < end; c += V.Count)
+                {
+                    V sum = V.All(0);
+                    for (int ih = rows.From[oh]; ih < rows.To[oh]; ih++)
+                    {
+                        float* cell = x + (((((long)image * height) + ih) * width) + first) * channels + c;
+                        V line = V.All(0);
+                        for (int k = 0; k < count; k++, cell += channels) line += V.Load(cell);
+                        sum += line;
+                    }
+                    (sum * weight).Store(target + c);
+                }
+            }
+            return end;
+        }
+    }
+
+    private readonly struct BackwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* dy, float* dx) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            int end = to - ((to - from) % V.Count);
+            int inputs = columns.FirstSeeing.Length;
+            (int image, int ih) = (row / rows.FirstSeeing.Length, row % rows.FirstSeeing.Length);
+            for (int iw = 0; iw < inputs; iw++)
+            {
+                float* target = dx + ((((long)row * inputs) + iw) * channels);
+                for (int c = from; c < end; c += V.Count)
+                {
+                    V sum = V.All(0);
+                    for (int oh = rows.FirstSeeing[ih]; oh < rows.EndSeeing[ih]; oh++)
+                    {
+                        float* line = dy + ((((long)image * height) + oh) * width * channels) + c;
+                        for (int ow = columns.FirstSeeing[iw]; ow < columns.EndSeeing[iw]; ow++)
+                            sum = V.MultiplyAdd(V.Load(line + ((long)ow * channels)), V.All(rows.Weight[oh] * columns.Weight[ow]), sum);
+                    }
+                    sum.Store(target + c);
+                }
+            }
+            return end;
+        }
+    }
+}

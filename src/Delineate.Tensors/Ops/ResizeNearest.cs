@@ -1,0 +1,59 @@
+using Delineate.Tensors.Kernels;
+
+namespace Delineate.Tensors;
+
+/// <summary>Interpolation by the nearest pixel.</summary>
+public static unsafe class ResizeNearestOp
+{
+    /// <summary>
+    /// The map at another size; output pixel o repeats input pixel ⌊o · H / height⌋. [N, H, W, C] → [N, height, width, C].
+    /// </summary>
+    /// <exception cref="ShapeException">x has not four axes, or a size is not positive.</exception>
+    public static Tensor ResizeNearest(this Tensor x, int height, int width) => Resize(x, height, width, null);
+
+    /// <summary>The same to ⌊H · scale⌋ × ⌊W · scale⌋; output pixel o repeats input pixel ⌊o / scale⌋.</summary>
+    /// <exception cref="ShapeException">x has not four axes, or a size is not positive.</exception>
+    public static Tensor ResizeNearest(this Tensor x, float scale)
+    {
+        (int height, int width) = Scaled(x, scale, nameof(ResizeNearest));
+        return Resize(x, height, width, scale);
+    }
+
+    internal static (int Height, int Width) Scaled(Tensor x, float scale, string op)
+    {
+        Check.Rank(x, 4, op);
+        double height = Math.Floor(x.Shape[1] * (double)scale), width = Math.Floor(x.Shape[2] * (double)scale);
+        if (!(height >= 1 && width >= 1 && height <= int.MaxValue && width <= int.MaxValue))
+            throw new ShapeException($"{op} of {x.Shape} by {scale} has no size: use a positive scale that leaves at least one pixel");
+        return ((int)height, (int)width);
+    }
+
+    internal static void CheckSizes(Tensor x, int height, int width, string op)
+    {
+        Check.Rank(x, 4, op);
+        if (height < 1 || width < 1 || x.Shape[1] == 0 || x.Shape[2] == 0)
+            throw new ShapeException($"{op} takes a height and width of at least 1, got input {x.Shape} and output {height}×{width}");
+    }
+
+    private static Tensor Resize(Tensor x, int height, int width, float? scale)
+    {
+        CheckSizes(x, height, width, nameof(ResizeNearest));
+        AxisWindows rows = Sources(x.Shape[1], height, scale), columns = Sources(x.Shape[2], width, scale);
+        Tensor y = Tensor.Empty([x.Shape[0], height, width, x.Shape[3]]);
+        WindowMean.Forward(x, rows, columns, y);
+        Shape shape = x.Shape;
+        return Autograd.Record(y, x, dy =>
+        {
+            Tensor dx = Tensor.Empty(shape);
+            WindowMean.Backward(dy, rows, columns, dx);
+            return dx;
+        });
+    }
+
+    // In float, as the reference implementation does, so that both round alike.
+    private static AxisWindows Sources(int inputs, int outputs, float? scale)
+    {
+        float step = AxisResize.Step(inputs, outputs, scale);
+        return AxisWindows.Single(inputs, outputs, o => inputs == outputs ? o : Math.Min((int)(o * step), inputs - 1));
+    }
+}

@@ -1,0 +1,10 @@
+using Delineate.Imaging;
+
+namespace Delineate.Data;
+
+/// <summary>What is true of one image.</summary>
+public sealed record Annotation
+{
+    /// <summary>The class of every pixel, or null where the data set does not tell. Same size as the image.</summary>
+    public LabelMap? Semantic { get; init; }
+}

@@ -1,0 +1,90 @@
+using Delineate.Imaging;
+
+namespace Delineate.Data.Sets;
+
+/// <summary>One split of a data set whose images and masks are files of equal names.</summary>
+internal sealed class FileDataset : Dataset
+{
+    private readonly MaskReader masks;
+    private readonly (string Name, string Image, string Mask)[] samples;
+    private readonly List<string> notes;
+
+    /// <exception cref="DatasetException">The split is empty, or names samples without an image or a mask (all are counted, the first named).</exception>
+    public FileDataset(DatasetFiles files, MaskReader masks, SplitList split)
+    {
+        this.masks = masks;
+        string place = split.File ?? files.Folder;
+        if (split.Names.Count == 0)
+        {
+            throw new DatasetException(place, $"the split '{split.Name}' is empty",
+                split.File is null ? $"there must be images with a mask of the same name in {files.MaskFolder}" : "list one image name a line");
+        }
+        Refuse([.. split.Names.Where(n => !files.Images.ContainsKey(n))], "image");
+        Refuse([.. split.Names.Where(n => !files.Masks.ContainsKey(n))], "mask");
+        samples = [.. split.Names.Select(n => (n, files.Images[n], files.Masks[n]))];
+        Names = [.. split.Names];
+        notes = [.. masks.Notes, .. NotesOf(files, split)];
+
+        void Refuse(IReadOnlyList<string> names, string what)
+        {
+            if (names.Count == 0) return;
+            throw new DatasetException(place, $"{names.Count} of {split.Names.Count} samples of '{split.Name}' have no {what}: {FirstOf(names)}",
+                "run 'delineate data check' for the whole list");
+        }
+    }
+
+    public override ClassTable Classes => masks.Classes;
+
+    public override IReadOnlyList<string> Names { get; }
+
+    public override IReadOnlyList<string> Notes => notes;
+
+    public override Sample Load(int index)
+    {
+        (string name, string imagePath, string maskPath) = samples[index];
+        Image image = ReadImage(imagePath);
+        LabelMap labels = masks.Read(maskPath);
+        if ((labels.Height, labels.Width) != (image.Height, image.Width))
+        {
+            throw new DatasetException(maskPath, $"the mask is {labels.Height}×{labels.Width} but its image is {image.Height}×{image.Width}",
+                "export the mask at the size of its image");
+        }
+        return new Sample(name, image, new Annotation { Semantic = labels });
+    }
+
+    /// <summary>Reads a picture, with every failure turned into one that names the file.</summary>
+    internal static Image ReadImage(string path)
+    {
+        try
+        {
+            return ImageFile.Load(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(path, e);
+        }
+    }
+
+    /// <summary>The exception of a file that could not be read: its path comes first, once.</summary>
+    internal static DatasetException Unreadable(string path, Exception e)
+    {
+        string reason = e.Message.StartsWith(path + ": ", StringComparison.Ordinal) ? e.Message[(path.Length + 2)..] : e.Message;
+        return new DatasetException(path, reason, null, e);
+    }
+
+    /// <summary>Up to five names, and how many more there are.</summary>
+    internal static string FirstOf(IReadOnlyList<string> names) =>
+        string.Join(", ", names.Take(5)) + (names.Count > 5 ? $" and {names.Count - 5} more" : "");
+
+    private static IEnumerable<string> NotesOf(DatasetFiles files, SplitList split)
+    {
+        if (files.Splits.Any(s => s.File is null))
+        {
+            int held = files.Splits[^1].Names.Count;
+            yield return $"there are no split files: {held} of {files.Pairs.Count()} images are held out as 'val', chosen by a hash of their names (share {files.Manifest.Validation:0.##})";
+        }
+        if (split.File is not null) yield break;
+        string[] single = [.. files.Images.Keys.Where(n => !files.Masks.ContainsKey(n))];
+        if (single.Length > 0) yield return $"left out: {single.Length} images without a mask ({FirstOf(single)})";
+    }
+}

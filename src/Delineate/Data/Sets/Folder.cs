@@ -1,0 +1,25 @@
+namespace Delineate.Data.Sets;
+
+/// <summary>
+/// A plain folder: <c>images/NAME.{jpg,jpeg,png}</c> with <c>masks/NAME.png</c> (classes), or with <c>instances/NAME.png</c> (object ids, read as foreground), and optionally
+/// split files <c>train.txt</c>, <c>val.txt</c>, <c>test.txt</c> of one name a line.
+/// </summary>
+public static class Folder
+{
+    private static readonly string[] SplitNames = ["train", "val", "trainval", "test"];
+
+    internal const string Expected = "images/ with masks/ or instances/ (plain folder)";
+
+    internal static bool Recognises(string folder) => Directory.Exists(Path.Combine(folder, "images")) && MaskFolders(folder).Any();
+
+    internal static DatasetFiles Scan(string folder, DatasetManifest manifest) => DatasetFiles.Scan(
+        folder,
+        DatasetLayout.Folder,
+        manifest,
+        imageFolder: Path.Combine(folder, "images"),
+        maskFolder: MaskFolders(folder).FirstOrDefault() ?? Path.Combine(folder, "masks"),
+        splitFiles: SplitNames.Select(name => Path.Combine(folder, name + ".txt")).Where(File.Exists));
+
+    private static IEnumerable<string> MaskFolders(string folder) =>
+        ((string[])["masks", "instances"]).Select(name => Path.Combine(folder, name)).Where(Directory.Exists);
+}

@@ -1,0 +1,33 @@
+using Delineate.Data;
+using Delineate.Tensors;
+using Delineate.Tensors.Nn;
+
+namespace Delineate.Models;
+
+/// <summary>A network with everything it needs to be trained and used: the one class whose virtuals the application knows.</summary>
+public abstract class Model
+{
+    /// <summary>The network: its weights are what a model file holds.</summary>
+    public abstract Module Network { get; }
+
+    /// <summary>The model's name in the catalog: <c>fcn_resnet50</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The classes that the network tells apart.</summary>
+    public required ClassTable Classes { get; init; }
+
+    /// <summary>How images become the network's input.</summary>
+    public Preprocessing Preprocessing { get; init; } = new();
+
+    /// <summary>The parameters that the recipe trains at a rate of their own (auxiliary heads), by name; the rest trains at the base rate.</summary>
+    public virtual bool IsAuxiliary(string parameterName) => false;
+
+    /// <summary>The losses of one training step, each by name, on the tape.</summary>
+    public abstract Losses Loss(Batch batch);
+
+    /// <summary>What the network says of each image, at the image's own size. Records nothing.</summary>
+    public abstract IReadOnlyList<Prediction> Predict(ImageBatch images);
+}
+
+/// <summary>The weighted terms of a training step's loss; <see cref="Total"/> is what <c>Backward</c> starts from.</summary>
+public sealed record Losses(Tensor Total, IReadOnlyList<(string Name, float Value)> Terms);

@@ -1,0 +1,54 @@
+using Delineate.Imaging;
+using Delineate.Tensors;
+using Delineate.Tensors.Kernels;
+
+namespace Delineate.Models;
+
+/// <summary>How an image becomes a network's input. Saved in the model file, so that a prediction prepares images as training did.</summary>
+public sealed record Preprocessing
+{
+    /// <summary>Mean of red, green and blue in 0…1. Default: ImageNet's, as torchvision's networks expect.</summary>
+    public IReadOnlyList<float> Mean { get; init; } = [0.485f, 0.456f, 0.406f];
+
+    /// <summary>Deviation of red, green and blue in 0…1. Default: ImageNet's.</summary>
+    public IReadOnlyList<float> Deviation { get; init; } = [0.229f, 0.224f, 0.225f];
+
+    /// <summary>Evaluation resizes the shorter side to this many pixels, keeping the aspect; null leaves images at their own size.</summary>
+    public int? ShortSide { get; init; }
+
+    /// <summary>
+    /// The images as one normalised batch, channels last, padded with zeros on the right and at the bottom to the largest of them and on to a multiple of <paramref name="multiple"/>.
+    /// N × [h, w, 3] → [N, H, W, 3].
+    /// </summary>
+    public Tensor ToTensor(IReadOnlyList<Image> images, int multiple = 1)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        int height = RoundUp(images.Max(i => i.Height), multiple), width = RoundUp(images.Max(i => i.Width), multiple);
+        Tensor batch = Tensor.Empty([images.Count, height, width, 3]);
+        // value/255 normalised = value·scale + shift
+        float[] scale = [.. Deviation.Select(d => 1 / (255 * d))];
+        float[] shift = [.. Mean.Zip(Deviation, (m, d) => -m / d)];
+        ThreadTeam.Run(images.Count * height, row =>
+        {
+            Image image = images[row / height];
+            int y = row % height;
+            Span<float> to = batch.Span.Slice(row * width * 3, width * 3);
+            int used = 0;
+            if (y < image.Height)
+            {
+                ReadOnlySpan<byte> from = image.Pixels.AsSpan(y * image.Width * 3, image.Width * 3);
+                for (int i = 0; i + 2 < from.Length; i += 3)
+                {
+                    to[i] = (from[i] * scale[0]) + shift[0];
+                    to[i + 1] = (from[i + 1] * scale[1]) + shift[1];
+                    to[i + 2] = (from[i + 2] * scale[2]) + shift[2];
+                }
+                used = from.Length;
+            }
+            to[used..].Clear();
+        });
+        return batch;
+    }
+
+    private static int RoundUp(int size, int multiple) => (size + multiple - 1) / multiple * multiple;
+}
