@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Delineate.Tensors.Kernels;
@@ -30,6 +31,7 @@ internal static unsafe class Tile
 
     // No call may stand in these methods: accumulators that live across a call are kept on the stack, at a quarter of the speed.
     // Three rows share one pointer, [p], [p + row], [p + 2·row], so that addresses cost no instructions.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
     {
         Vector512<float> c00 = Vector512.Load(start);
@@ -154,6 +156,7 @@ internal static unsafe class Tile
         cB1.Store(c + 16);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
     {
         Vector256<float> c00 = Vector256.Load(start);
@@ -220,6 +223,7 @@ internal static unsafe class Tile
         c51.Store(c + 8);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run128(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
     {
         Vector128<float> c00 = Vector128.Load(start);
