@@ -57,7 +57,7 @@ internal static class ConvBench
         double seconds = args.Length > 1 ? double.Parse(args[1], CultureInfo.InvariantCulture) : 0.5;
         int processors = Environment.ProcessorCount;
         ThreadTeam.Threads = 1;
-        Console.WriteLine($"peak of register-only multiply-adds, one core: {Peak(seconds):F0} GF/s; tile {Tile.Rows}x{Tile.Columns} from the first cache: {TilePeak(seconds):F0} GF/s");
+        Console.WriteLine($"peak of register-only multiply-adds, one core: {Peak(seconds):F0} GF/s; tile {Tile.Rows}x{Tile.Columns} from the first cache: {TilePeak(seconds, 128, false):F0} GF/s, A packed across rows {TilePeak(seconds, 128, true):F0}; 256 deep {TilePeak(seconds, 256, false):F0} {TilePeak(seconds, 256, true):F0}");
         Console.WriteLine($"GF/s best (median) of one thread | {processors} threads");
         Console.WriteLine($"{"layer",-28} {"forward",26} {"backward data",26} {"backward weights",26} {"sum ms",16}");
         double[] total = new double[2];
@@ -71,6 +71,8 @@ internal static class ConvBench
             double flops = 2.0 * y.Length * g.Depth;
             string line = $"{layer.Name,-28}";
             double[] sum = new double[2];
+            int which = 0;
+            int? only = args.Length > 2 ? int.Parse(args[2]) : null;
             foreach (Action product in new[]
             {
                 () => Convolution.Forward(g, x.Span, w.Span, default, y.Span),
@@ -79,7 +81,8 @@ internal static class ConvBench
             })
             {
                 string cell = "";
-                for (int t = 0; t < 2; t++)
+                if (only is not null && only != which++) continue;
+                for (int t = 0; t < (only is null ? 2 : 1); t++)
                 {
                     ThreadTeam.Threads = t == 0 ? 1 : processors;
                     (double best, double median) = Time(product, seconds);
@@ -174,19 +177,19 @@ internal static class ConvBench
         return Vector256.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
     }
 
-    private static unsafe double TilePeak(double seconds)
+    private static unsafe double TilePeak(double seconds, int depth, bool across)
     {
-        const int Depth = 128, Repeats = 200;
-        Tensor a = Filled([Tile.Rows, Depth]), b = Filled([Depth, Tile.Columns]), c = Filled([Tile.Rows, Tile.Columns]);
+        const int Repeats = 200;
+        Tensor a = Filled([Tile.Rows, depth]), b = Filled([depth, Tile.Columns]), c = Filled([Tile.Rows, Tile.Columns]);
         (double best, _) = Time(
             () =>
             {
                 fixed (float* pa = a.Span, pb = b.Span, pc = c.Span)
                 {
-                    for (int i = 0; i < Repeats; i++) Tile.Run(Depth, pa, Depth, 1, pb, Tile.Columns, pc, Tile.Columns, pc, Tile.Columns);
+                    for (int i = 0; i < Repeats; i++) Tile.Run(depth, pa, across ? 1 : depth, across ? Tile.Rows : 1, pb, Tile.Columns, pc, Tile.Columns, pc, Tile.Columns);
                 }
             },
             seconds);
-        return 2.0 * Tile.Rows * Tile.Columns * Depth * Repeats / best / 1e9;
+        return 2.0 * Tile.Rows * Tile.Columns * depth * Repeats / best / 1e9;
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Delineate.Tensors.Kernels;
@@ -106,6 +107,7 @@ internal sealed unsafe class Gather
     }
 
     /// <summary>Copies rows of <paramref name="length"/> floats from one pitch to another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void CopyRows(float* source, nint sourceRow, float* target, nint targetRow, int rows, int length)
     {
         if (Vector512.IsHardwareAccelerated && length == 32)

@@ -8,7 +8,8 @@ internal sealed unsafe class WeightGradient
 {
     private const int PixelBlock = 256;
     private const int PackedFloats = 1 << 22; // dY is packed and used up to 16 MB at a time
-    private const int PiecesWanted = 16;
+    private const int PieceFloats = 1 << 16;
+    private const int PiecesWanted = 20;
 
     private readonly Gather gather;
     private readonly ConvGeometry g;
@@ -30,9 +31,13 @@ internal sealed unsafe class WeightGradient
         paddedChannels = (g.OutGroup + Tile.Rows - 1) / Tile.Rows * Tile.Rows;
         roundBlocks = Math.Clamp(PackedFloats / (g.Groups * paddedChannels * blockPixels), 1, blocks);
         panels = (g.Depth + Tile.Columns - 1) / Tile.Columns;
-        panelsInPiece = Math.Max(1, panels * g.Groups / PiecesWanted);
+
+        // A small gradient is summed whole, or nearly, in the second-level cache, apart for each span of pixels; a large one is cut by columns.
+        bool small = (long)g.OutChannels * g.Depth * PiecesWanted <= PackedFloats;
+        panelsInPiece = small ? PieceFloats / (Tile.Columns * paddedChannels) : panels * g.Groups / PiecesWanted;
+        panelsInPiece = Math.Clamp(panelsInPiece, 1, panels);
         columnPieces = (panels + panelsInPiece - 1) / panelsInPiece;
-        spans = Math.Clamp(PiecesWanted / (columnPieces * g.Groups), 1, Math.Max(1, roundBlocks / 2));
+        spans = small ? Math.Clamp(PiecesWanted / (columnPieces * g.Groups), 1, Math.Max(1, roundBlocks / 2)) : 1;
     }
 
     public void Run(float* map, float* dy, float* dw)
