@@ -19,11 +19,11 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 
 class BasicBlock(nn.Module):
-    """torchvision's block with the dilation that torchvision refuses: both 3x3 convolutions of a dilated block are dilated as in its Bottleneck stages."""
+    """torchvision's block with the dilation that torchvision refuses: where a stage dilates, its first convolution walks the grid of the stage before."""
 
-    def __init__(self, cin, cout, stride, dilation, downsample):
+    def __init__(self, cin, cout, stride, before, dilation, downsample):
         super().__init__()
-        self.conv1 = nn.Conv2d(cin, cout, 3, stride, dilation, dilation, bias=False)
+        self.conv1 = nn.Conv2d(cin, cout, 3, stride, before, before, bias=False)
         self.bn1 = nn.BatchNorm2d(cout)
         self.conv2 = nn.Conv2d(cout, cout, 3, 1, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(cout)
@@ -36,7 +36,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """Output stride 8: the strides of layer3 and layer4 become dilation 2 and 4; the first block of each keeps the dilation before it."""
+    """Output stride 8: the strides of layer3 and layer4 become dilation 2 and 4; see BasicBlock."""
 
     def __init__(self):
         super().__init__()
@@ -59,7 +59,7 @@ class ResNet18(nn.Module):
         down = None
         if stride != 1 or self.width != width:
             down = nn.Sequential(nn.Conv2d(self.width, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-        blocks = [BasicBlock(self.width, width, stride, before, down), BasicBlock(width, width, 1, self.dilation, None)]
+        blocks = [BasicBlock(self.width, width, stride, before, self.dilation, down), BasicBlock(width, width, 1, self.dilation, self.dilation, None)]
         self.width = width
         return nn.Sequential(*blocks)
 
