@@ -6,8 +6,17 @@ using Delineate.Tensors.Nn;
 
 namespace Delineate.Models;
 
+/// <summary>Unnormalised class scores of every pixel, [N, H, W, classes], at the size of the input.</summary>
+/// <param name="Out">The main head's.</param>
+/// <param name="Aux">The auxiliary head's, or null where there is none or it did not run.</param>
+public readonly record struct SemanticLogits(Tensor Out, Tensor? Aux = null);
+
 /// <summary>A semantic network in use: preprocessing → network → loss while training, preprocessing → network → label map in prediction.</summary>
-public sealed class SemanticModel(string name, SemanticNetwork network) : Model
+/// <param name="name">The model's name in the catalog.</param>
+/// <param name="network">The network that holds the weights.</param>
+/// <param name="forward">Runs it: [N, H, W, 3] → class scores.</param>
+/// <param name="minimumSize">The smallest height and width that it can take; smaller images are padded to it.</param>
+public sealed class SemanticModel(string name, Module network, Func<Tensor, SemanticLogits> forward, int minimumSize) : Model
 {
     public override string Name => name;
 
@@ -25,9 +34,9 @@ public sealed class SemanticModel(string name, SemanticNetwork network) : Model
     public override Losses Loss(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        Tensor images = Preprocessing.ToTensor(batch.Images.Images, atLeast: network.MinimumSize);
+        Tensor images = Preprocessing.ToTensor(batch.Images.Images, atLeast: minimumSize);
         byte[] labels = LabelsOf(batch, images.Shape[1], images.Shape[2]);
-        SemanticLogits logits = network.Forward(images);
+        SemanticLogits logits = forward(images);
 
         var terms = new List<(string, float)>();
         Tensor total = Terms(logits.Out, "", 1);
@@ -73,8 +82,8 @@ public sealed class SemanticModel(string name, SemanticNetwork network) : Model
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         using MemoryScope scope = TensorMemory.Scope();
         Image resized = Preprocessing.Resize(image);
-        Tensor input = Preprocessing.ToTensor([resized], atLeast: network.MinimumSize);
-        Tensor logits = network.Forward(input).Out;
+        Tensor input = Preprocessing.ToTensor([resized], atLeast: minimumSize);
+        Tensor logits = forward(input).Out;
         // What was padded is cut off again, and a resized image's scores are brought back before the likeliest class is taken, so that outlines stay smooth.
         logits = logits.Slice(1, 0, resized.Height).Slice(2, 0, resized.Width);
         if ((resized.Height, resized.Width) != (image.Height, image.Width)) logits = logits.ResizeBilinear(image.Height, image.Width);

@@ -50,34 +50,34 @@ public sealed record Recipe
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;
 
     /// <summary>The rate after warm-up. 0.02 belongs to 32 images a step, 0.01 to 16; the published single-machine recipe fine-tunes at 0.0001 with 4.</summary>
-    public float LearningRate { get; init; } = 0.01f;
+    public double LearningRate { get; init; } = 0.01;
 
     /// <summary>The auxiliary head learns at this multiple of the rate.</summary>
-    public float AuxLearningRateScale { get; init; } = 10;
+    public double AuxLearningRateScale { get; init; } = 10;
 
-    public float Momentum { get; init; } = 0.9f;
+    public double Momentum { get; init; } = 0.9;
 
     public bool Nesterov { get; init; }
 
-    public float WeightDecay { get; init; } = 1e-4f;
+    public double WeightDecay { get; init; } = 1e-4;
 
     /// <summary>Gradients longer than this are shortened to it; null leaves them.</summary>
-    public float? ClipGradientNorm { get; init; }
+    public double? ClipGradientNorm { get; init; }
 
     public ScheduleKind Schedule { get; init; } = ScheduleKind.Poly;
 
-    public float PolyPower { get; init; } = 0.9f;
+    public double PolyPower { get; init; } = 0.9;
 
     /// <summary>Epochs after which a multi-step schedule multiplies the rate by <see cref="Gamma"/>.</summary>
     public IReadOnlyList<int> Milestones { get; init; } = [];
 
-    public float Gamma { get; init; } = 0.1f;
+    public double Gamma { get; init; } = 0.1;
 
     /// <summary>Epochs of linear warm-up; may be a fraction.</summary>
-    public float WarmupEpochs { get; init; } = 1;
+    public double WarmupEpochs { get; init; } = 1;
 
     /// <summary>The share of the rate at which warm-up begins.</summary>
-    public float WarmupFactor { get; init; } = 0.001f;
+    public double WarmupFactor { get; init; } = 0.001;
 
     /// <summary>Weight of the auxiliary head's loss.</summary>
     public float AuxWeight { get; init; } = 0.5f;
@@ -93,20 +93,20 @@ public sealed record Recipe
     /// <summary>Random resize: the short side is drawn from MinScale·BaseSize … MaxScale·BaseSize. Null: images keep their size.</summary>
     public int? BaseSize { get; init; } = 520;
 
-    public float MinScale { get; init; } = 0.5f;
+    public double MinScale { get; init; } = 0.5;
 
-    public float MaxScale { get; init; } = 2;
+    public double MaxScale { get; init; } = 2;
 
     /// <summary>Training sees crops of this many pixels, (height, width).</summary>
     public IReadOnlyList<int> CropSize { get; init; } = [480, 480];
 
-    public float FlipProbability { get; init; } = 0.5f;
+    public double FlipProbability { get; init; } = 0.5;
 
     /// <summary>Upside-down too: for pictures that have no up, as from a microscope.</summary>
-    public float VerticalFlipProbability { get; init; }
+    public double VerticalFlipProbability { get; init; }
 
     /// <summary>Strength of random brightness, contrast and saturation; 0 leaves colours alone.</summary>
-    public float ColorJitter { get; init; }
+    public double ColorJitter { get; init; }
 
     /// <summary>Evaluation resizes the short side to this; null evaluates at the images' own size.</summary>
     public int? EvalShortSide { get; init; } = 520;
@@ -149,7 +149,7 @@ public sealed record Recipe
         Need(Epochs >= 1, "epochs", "at least 1");
         Need(BatchSize >= 1, "batchSize", "at least 1");
         Need(AccumulateBatches >= 1, "accumulateBatches", "at least 1");
-        Need(LearningRate is > 0 and < float.PositiveInfinity, "learningRate", "above 0");
+        Need(LearningRate is > 0 and < double.PositiveInfinity, "learningRate", "above 0");
         Need(Momentum is >= 0 and < 1, "momentum", "in 0 … 1");
         Need(!Nesterov || Momentum > 0, "nesterov", "used with a momentum");
         Need(WeightDecay >= 0, "weightDecay", "0 or more");
@@ -186,6 +186,7 @@ public sealed record Recipe
         VerticalFlipProbability = VerticalFlipProbability,
         CropSize = (CropSize[0], CropSize[1]),
         IgnoreIndex = classes.IgnoreIndex,
+        Jitter = ColorJitter > 0 ? new ColorJitter { Brightness = ColorJitter, Contrast = ColorJitter, Saturation = ColorJitter } : null,
     };
 
     /// <summary>The optimizer over a model's parameters, the auxiliary ones in a group of their own.</summary>

@@ -50,7 +50,7 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(folder);
         (this.model, this.recipe, this.validation, this.folder) = (model, recipe, validation, folder);
-        loader = new DataLoader(train, recipe.TrainTransform(model.Classes), recipe.BatchSize, recipe.Seed) { SkipSingleImageBatch = true };
+        loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle });
         optimizer = recipe.MakeOptimizer(model);
         schedule = recipe.MakeSchedule(StepsPerEpoch);
         fingerprint = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', train.Names))))[..16];
