@@ -121,11 +121,13 @@ public static class Geometry
 
     /// <summary>Copies a window that lies inside both grids.</summary>
     internal static void CopyWindow<T>(
-        ReadOnlySpan<T> source, int sourceWidth, int sourceTop, int sourceLeft, Span<T> target, int targetWidth, int targetTop, int targetLeft, int height, int width)
+        ReadOnlySpan<T> source, int sourceWidth, int sourceTop, int sourceLeft,
+        Span<T> target, int targetWidth, int targetTop, int targetLeft, int height, int width)
     {
         for (int y = 0; y < height; y++)
         {
-            source.Slice(((sourceTop + y) * sourceWidth) + sourceLeft, width).CopyTo(target.Slice(((targetTop + y) * targetWidth) + targetLeft, width));
+            int from = ((sourceTop + y) * sourceWidth) + sourceLeft, to = ((targetTop + y) * targetWidth) + targetLeft;
+            source.Slice(from, width).CopyTo(target.Slice(to, width));
         }
     }
 
@@ -143,12 +145,19 @@ public static class Geometry
     private static void CheckInside(int top, int left, int height, int width, int sourceHeight, int sourceWidth)
     {
         if (top < 0 || left < 0 || height < 1 || width < 1 || top > sourceHeight - height || left > sourceWidth - width)
-            throw new ArgumentOutOfRangeException(nameof(top), $"a {height}×{width} crop at ({top}, {left}) does not fit in {sourceHeight}×{sourceWidth}");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(top), $"a {height}×{width} crop at ({top}, {left}) does not fit in {sourceHeight}×{sourceWidth}");
+        }
     }
 
     private static (int Height, int Width) Padded(int height, int width, int top, int left, int bottom, int right)
     {
-        if ((top | left | bottom | right) < 0) throw new ArgumentOutOfRangeException(nameof(top), $"borders are not negative: {top}, {left}, {bottom}, {right} (top, left, bottom, right)");
+        if ((top | left | bottom | right) < 0)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(top), $"borders are not negative: {top}, {left}, {bottom}, {right} (top, left, bottom, right)");
+        }
         return (checked(height + top + bottom), checked(width + left + right));
     }
 }

@@ -45,7 +45,7 @@ internal sealed class ResampleWindows
 
     public int Count => starts.Length;
 
-    /// <summary>The weights of output <paramref name="i"/>, of inputs <paramref name="start"/> onwards. Behind an odd number of them lies a zero.</summary>
+    /// <summary>The weights of output <paramref name="i"/>, for the inputs from <paramref name="start"/> on. After an odd number of them lies a zero.</summary>
     public ReadOnlySpan<int> At(int i, out int start)
     {
         start = starts[i];

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 
 namespace Delineate.Imaging;
 
@@ -12,7 +11,7 @@ public static class Resizing
     {
         ArgumentNullException.ThrowIfNull(image);
         if (height == image.Height && width == image.Width) return image.Clone();
-        var resized = new Image(height, width);
+        var resized = new Image(height, width, GC.AllocateUninitializedArray<byte>(PixelGrid.Length(height, width, 3)));
         if (interpolation == Interpolation.Nearest)
         {
             Nearest(Geometry.Colors(image), image.Height, image.Width, Geometry.Colors(resized), height, width);
@@ -60,7 +59,8 @@ public static class Resizing
         }
     }
 
-    /// <summary>PIL adds the scale up instead of multiplying, and where a sample falls between two pixels the rounding of that sum decides: so it is added up here too.</summary>
+    /// <summary>PIL adds the scale up instead of multiplying, and where a sample falls between two pixels the rounding of that sum decides:
+    /// so it is added up here too.</summary>
     private static int[] NearestIndices(int length, int newLength)
     {
         var indices = new int[newLength];
@@ -80,7 +80,7 @@ public static class Resizing
         int stride = target.Width * 3;
         if (source.Width == target.Width)
         {
-            ResampleKernels.DownColumns(source.Pixels, target.Pixels, stride, new ResampleWindows(source.Height, target.Height, interpolation));
+            ResampleKernels.DownColumns(source.Pixels, target.Pixels, stride, new(source.Height, target.Height, interpolation));
             return;
         }
         int length = checked(source.Height * stride);
@@ -88,7 +88,7 @@ public static class Resizing
         try
         {
             AlongRows(source.Pixels, source.Width, between.AsSpan(0, length), target.Width, source.Height, interpolation);
-            ResampleKernels.DownColumns(between.AsSpan(0, length), target.Pixels, stride, new ResampleWindows(source.Height, target.Height, interpolation));
+            ResampleKernels.DownColumns(between.AsSpan(0, length), target.Pixels, stride, new(source.Height, target.Height, interpolation));
         }
         finally
         {
@@ -100,18 +100,24 @@ public static class Resizing
     {
         var windows = new ResampleWindows(width, newWidth, interpolation);
         int stride = width * 3, newStride = newWidth * 3, loaded = stride + ResampleKernels.RowSlack;
-        byte[] padded = ArrayPool<byte>.Shared.Rent(loaded);
-        for (int y = 0; y < rows; y++)
+        byte[] padded = ArrayPool<byte>.Shared.Rent(2 * loaded);
+        for (int y = 0; y < rows; y += 2)
         {
-            ReadOnlySpan<byte> row = source[(y * stride)..];
-            // The kernel loads a little past the row: there lies the next row, except at the end of the picture.
-            if (row.Length < loaded)
-            {
-                row[..stride].CopyTo(padded);
-                row = padded;
-            }
-            ResampleKernels.AlongRow(row[..loaded], target.Slice(y * newStride, newStride), windows);
+            // Rows go in pairs; the last of an odd number goes with the one before it again, or with itself.
+            int second = Math.Min(y + 1, rows - 1), first = Math.Max(second - 1, 0);
+            ResampleKernels.AlongRows(
+                Loadable(source[(first * stride)..], stride, padded.AsSpan(0, loaded)),
+                Loadable(source[(second * stride)..], stride, padded.AsSpan(loaded, loaded)),
+                target.Slice(first * newStride, newStride), target.Slice(second * newStride, newStride), windows);
         }
         ArrayPool<byte>.Shared.Return(padded);
+    }
+
+    /// <summary>The kernel loads a little past a row: there lies the next row, except at the end of the picture, where the row is copied.</summary>
+    private static ReadOnlySpan<byte> Loadable(ReadOnlySpan<byte> rest, int stride, Span<byte> copy)
+    {
+        if (rest.Length >= copy.Length) return rest[..copy.Length];
+        rest[..stride].CopyTo(copy);
+        return copy;
     }
 }

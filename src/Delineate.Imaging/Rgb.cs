@@ -6,7 +6,7 @@ public readonly record struct Rgb(byte R, byte G, byte B)
     /// <summary>The colour as <c>#rrggbb</c>.</summary>
     public override string ToString() => $"#{R:x2}{G:x2}{B:x2}";
 
-    /// <summary>Black or white, whichever has the higher contrast on this colour (WCAG 2.1 relative luminance; the two are equal at 0.179).</summary>
+    /// <summary>Black or white, whichever has the higher contrast on this colour (by WCAG 2.1 the two are equal at a luminance of 0.179).</summary>
     internal Rgb TextColor() => Luminance > 0.179 ? new Rgb(0, 0, 0) : new Rgb(255, 255, 255);
 
     /// <summary>The colour itself where it is light, else its hue made light enough for a thin line to show on a dark ground.</summary>

@@ -22,6 +22,11 @@ public sealed class Philox
         stream = Mix(Mix(Mix(epoch + 1) ^ sample) ^ purpose);
     }
 
+    private Philox(Philox other, ulong block) => (key0, key1, stream, this.block) = (other.key0, other.key1, other.stream, block);
+
+    /// <summary>The same stream from its <paramref name="group"/>-th group of four numbers on: several threads can draw their parts of one sequence.</summary>
+    internal Philox From(ulong group) => new(this, group);
+
     /// <summary>32 random bits.</summary>
     public uint NextBits()
     {

@@ -23,6 +23,9 @@ public readonly struct Shape : IEquatable<Shape>, IReadOnlyList<int>
     /// <exception cref="ShapeException">The shape has no such axis.</exception>
     public int this[int axis] => sizes is null ? throw NoAxis(axis) : sizes[Axis(axis)];
 
+    /// <summary>The same, counted from the end: ^1 is the last axis. (Without it the language would count from <see cref="Length"/>.)</summary>
+    public int this[Index axis] => axis.GetOffset(Rank) is >= 0 and int place ? this[place] : throw NoAxis(-axis.Value);
+
     /// <summary>A shape of the given sizes.</summary>
     /// <exception cref="ShapeException">A size is negative, or there are more elements than an array can hold.</exception>
     public static Shape Of(ReadOnlySpan<int> sizes)

@@ -8,20 +8,25 @@ public class GeometryTests
     private static readonly int[] Counting = [0, 1, 2, 3, 4, 5];
 
     [Fact]
-    public void Flipping_left_and_right_exchanges_columns() => All(new[] { 2, 1, 0, 5, 4, 3 }, 2, 3, i => i.FlipHorizontal(), l => l.FlipHorizontal(), d => d.FlipHorizontal());
+    public void Flipping_left_and_right_exchanges_columns() =>
+        All(new[] { 2, 1, 0, 5, 4, 3 }, 2, 3, i => i.FlipHorizontal(), l => l.FlipHorizontal(), d => d.FlipHorizontal());
 
     [Fact]
-    public void Flipping_top_and_bottom_exchanges_rows() => All(new[] { 3, 4, 5, 0, 1, 2 }, 2, 3, i => i.FlipVertical(), l => l.FlipVertical(), d => d.FlipVertical());
+    public void Flipping_top_and_bottom_exchanges_rows() =>
+        All(new[] { 3, 4, 5, 0, 1, 2 }, 2, 3, i => i.FlipVertical(), l => l.FlipVertical(), d => d.FlipVertical());
 
     [Fact]
     public void Flipping_twice_changes_nothing()
     {
-        All(Counting, 2, 3, i => i.FlipHorizontal().FlipHorizontal(), l => l.FlipHorizontal().FlipHorizontal(), d => d.FlipHorizontal().FlipHorizontal());
+        All(
+            Counting, 2, 3,
+            i => i.FlipHorizontal().FlipHorizontal(), l => l.FlipHorizontal().FlipHorizontal(), d => d.FlipHorizontal().FlipHorizontal());
         All(Counting, 2, 3, i => i.FlipVertical().FlipVertical(), l => l.FlipVertical().FlipVertical(), d => d.FlipVertical().FlipVertical());
     }
 
     [Fact]
-    public void A_crop_is_the_rectangle_asked_for() => All(new[] { 4, 5 }, 1, 2, i => i.Crop(1, 1, 1, 2), l => l.Crop(1, 1, 1, 2), d => d.Crop(1, 1, 1, 2));
+    public void A_crop_is_the_rectangle_asked_for() =>
+        All(new[] { 4, 5 }, 1, 2, i => i.Crop(1, 1, 1, 2), l => l.Crop(1, 1, 1, 2), d => d.Crop(1, 1, 1, 2));
 
     [Fact]
     public void Padding_surrounds_with_the_fill() => All(
@@ -30,7 +35,9 @@ public class GeometryTests
 
     [Fact]
     public void Cropping_undoes_padding() =>
-        All(Counting, 2, 3, i => i.Pad(3, 1, 2, 4).Crop(3, 1, 2, 3), l => l.Pad(3, 1, 2, 4, 255).Crop(3, 1, 2, 3), d => d.Pad(3, 1, 2, 4).Crop(3, 1, 2, 3));
+        All(
+            Counting, 2, 3,
+            i => i.Pad(3, 1, 2, 4).Crop(3, 1, 2, 3), l => l.Pad(3, 1, 2, 4, 255).Crop(3, 1, 2, 3), d => d.Pad(3, 1, 2, 4).Crop(3, 1, 2, 3));
 
     [Theory]
     [InlineData(-1, 0, 1, 1)]

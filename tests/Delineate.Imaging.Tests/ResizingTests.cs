@@ -36,7 +36,8 @@ public class ResizingTests
 
     public static TheoryData<int, int, int, int> Shapes => new()
     {
-        { 1, 1, 1, 1 }, { 1, 1, 7, 5 }, { 7, 5, 1, 1 }, { 9, 1, 4, 1 }, { 1, 40, 1, 13 }, { 13, 17, 13, 60 }, { 40, 33, 11, 33 }, { 31, 29, 64, 65 }, { 64, 100, 10, 7 }, { 3, 11, 200, 2 },
+        { 1, 1, 1, 1 }, { 1, 1, 7, 5 }, { 7, 5, 1, 1 }, { 9, 1, 4, 1 }, { 1, 40, 1, 13 },
+        { 13, 17, 13, 60 }, { 40, 33, 11, 33 }, { 31, 29, 64, 65 }, { 64, 100, 10, 7 }, { 3, 11, 200, 2 },
     };
 
     [Theory]
@@ -73,7 +74,8 @@ public class ResizingTests
         var map = new LabelMap(height, width, labels);
         LabelMap resized = map.Resize(newHeight, newWidth);
         Assert.Subset(new HashSet<byte>(labels), new HashSet<byte>(resized.Labels));
-        Assert.Equal(Array.ConvertAll(resized.Labels, v => (int)v), new IdMap(height, width, Array.ConvertAll(labels, v => (int)v)).Resize(newHeight, newWidth).Ids);
+        var ids = new IdMap(height, width, Array.ConvertAll(labels, v => (int)v));
+        Assert.Equal(Array.ConvertAll(resized.Labels, v => (int)v), ids.Resize(newHeight, newWidth).Ids);
     }
 
     [Theory]
@@ -124,7 +126,11 @@ public class ResizingTests
             int y = i / 3 / newWidth;
             wide[i] = Sample(x => source.Pixels[(((y * source.Width) + x) * 3) + (i % 3)], source.Width, newWidth, i / 3 % newWidth, interpolation);
         }
-        for (int i = 0; i < result.Length; i++) result[i] = Sample(y => wide[(y * newWidth * 3) + (i % (newWidth * 3))], source.Height, newHeight, i / 3 / newWidth, interpolation);
+        for (int i = 0; i < result.Length; i++)
+        {
+            int column = i % (newWidth * 3);
+            result[i] = Sample(y => wide[(y * newWidth * 3) + column], source.Height, newHeight, i / 3 / newWidth, interpolation);
+        }
         return result;
     }
 

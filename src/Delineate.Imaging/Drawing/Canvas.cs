@@ -2,8 +2,9 @@ using System.Text;
 
 namespace Delineate.Imaging;
 
-/// <summary>Draws on a picture, in place. Whatever lies outside the picture is clipped; shapes with a coordinate that is not a number are not drawn.</summary>
-/// <remarks>Whole numbers are pixels, given as (top, left); fractions are points (x, y), where pixel (row, column) covers [column, column + 1) × [row, row + 1).</remarks>
+/// <summary>Draws on a picture, in place. What lies outside the picture is clipped; a shape with a coordinate that is not finite is not drawn.</summary>
+/// <remarks>Whole numbers are pixels, given as (top, left). Fractions are points (x, y): pixel (row, column) covers
+/// [column, column + 1) × [row, row + 1).</remarks>
 public sealed class Canvas
 {
     // Beyond any picture's side (2³¹), and small enough that squared distances stay exact to far less than a pixel.
@@ -89,7 +90,8 @@ public sealed class Canvas
         return pen;
     }
 
-    /// <summary>A line of text on a plate of <paramref name="background"/>, dark or light, whichever reads; moved, and shortened, so that it stays in the picture.</summary>
+    /// <summary>A line of text on a plate of <paramref name="background"/>, in black or white, whichever reads;
+    /// moved, and shortened, so that it stays in the picture.</summary>
     public void Label(string text, int top, int left, Font font, Rgb background)
     {
         text = font.Fit(text, Image.Width - (2 * Padding(font)));
@@ -107,11 +109,13 @@ public sealed class Canvas
         (int y0, int y1) = Clip(top, picture.Height, Image.Height);
         (int x0, int x1) = Clip(left, picture.Width, Image.Width);
         if (x0 >= x1 || y0 >= y1) return;
-        Geometry.CopyWindow<Rgb>(Geometry.Colors(picture), picture.Width, y0 - top, x0 - left, Geometry.Colors(Image), Image.Width, y0, x0, y1 - y0, x1 - x0);
+        Geometry.CopyWindow<Rgb>(
+            Geometry.Colors(picture), picture.Width, y0 - top, x0 - left, Geometry.Colors(Image), Image.Width, y0, x0, y1 - y0, x1 - x0);
     }
 
     /// <summary>Size of the plate that <see cref="Label"/> draws where the whole text fits.</summary>
-    internal static (int Height, int Width) PlateSize(string text, Font font) => (font.LineHeight + (Padding(font) / 2), font.Measure(text) + (2 * Padding(font)));
+    internal static (int Height, int Width) PlateSize(string text, Font font) =>
+        (font.LineHeight + (Padding(font) / 2), font.Measure(text) + (2 * Padding(font)));
 
     internal static Rgb Mix(Rgb under, Rgb over, int alpha) =>
         new(Mix(under.R, over.R, alpha), Mix(under.G, over.G, alpha), Mix(under.B, over.B, alpha));
@@ -129,7 +133,8 @@ public sealed class Canvas
 
     private static int Add(int a, int b) => (int)Math.Clamp((long)a + b, int.MinValue, int.MaxValue);
 
-    private static (int Start, int End) Clip(int start, int length, int limit) => ((int)Math.Clamp((long)start, 0, limit), (int)Math.Clamp((long)start + length, 0, limit));
+    private static (int Start, int End) Clip(int start, int length, int limit) =>
+        ((int)Math.Clamp((long)start, 0, limit), (int)Math.Clamp((long)start + length, 0, limit));
 
     private Span<Rgb> Row(int y) => Geometry.Colors(Image).Slice(y * Image.Width, Image.Width);
 
@@ -146,8 +151,9 @@ public sealed class Canvas
         }
     }
 
-    /// <summary>Paints the points whose distance from a segment differs from <paramref name="radius"/> by at most half the width: a line where the radius is 0, a ring
-    /// where the segment is a point, a disc where both are. A pixel is covered in proportion to how far its centre lies within that band.</summary>
+    /// <summary>Paints the points whose distance from a segment differs from <paramref name="radius"/> by at most half the width: a line where
+    /// the radius is 0, a ring where the segment is a point, a disc where both are.
+    /// A pixel is covered in proportion to how far its centre lies within that band.</summary>
     private void Stroke(double x0, double y0, double x1, double y1, double radius, double width, Rgb color)
     {
         if (!double.IsFinite(x0 + y0 + x1 + y1 + radius + width) || width <= 0 || radius < 0) return;

@@ -5,7 +5,8 @@ public static class ContactSheet
 {
     private static readonly Rgb Paper = new(255, 255, 255), Well = new(238, 238, 238), Ink = new(33, 33, 33);
 
-    /// <summary>Pictures in rows of <paramref name="columns"/>, each shrunk or grown to fit in a cell with its proportions kept; a caption that is too long ends in “…”.</summary>
+    /// <summary>Pictures in rows of <paramref name="columns"/>, each shrunk or grown to fit in a cell with its proportions kept;
+    /// a caption that is too long ends in “…”. → [as needed, as needed, 3].</summary>
     /// <exception cref="ArgumentException">There is no picture.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A count or size is below 1, or the sheet would not fit in one array.</exception>
     public static Image Compose(
@@ -51,7 +52,7 @@ public static class ContactSheet
     {
         if (picture.Height == height && picture.Width <= width || picture.Width == width && picture.Height <= height) return picture;
         double scale = Math.Min((double)height / picture.Height, (double)width / picture.Width);
-        int fittedHeight = Math.Clamp((int)Math.Round(picture.Height * scale), 1, height), fittedWidth = Math.Clamp((int)Math.Round(picture.Width * scale), 1, width);
-        return picture.Resize(fittedHeight, fittedWidth);
+        return picture.Resize(
+            Math.Clamp((int)Math.Round(picture.Height * scale), 1, height), Math.Clamp((int)Math.Round(picture.Width * scale), 1, width));
     }
 }

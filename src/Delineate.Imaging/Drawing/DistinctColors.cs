@@ -1,8 +1,8 @@
 namespace Delineate.Imaging;
 
 /// <summary>A fixed sequence of colours, each as far as can be from all before it, to normal eyes and to those that lack red or green cones.</summary>
-/// <remarks>The first seven are Okabe and Ito's ("Color Universal Design", 2008). Distances are Euclidean in Oklab (Ottosson, 2020), the smallest of the three kinds of sight;
-/// dichromats are simulated after Machado et al. (IEEE TVCG 15(6), 2009).</remarks>
+/// <remarks>The first seven are Okabe and Ito's ("Color Universal Design", 2008). Distances are Euclidean in Oklab (Ottosson, 2020), the smallest
+/// of the three kinds of sight; dichromats are simulated after Machado et al. (IEEE TVCG 15(6), 2009).</remarks>
 internal static class DistinctColors
 {
     private static readonly Rgb[] OkabeIto =
@@ -66,7 +66,9 @@ internal static class DistinctColors
             Math.Min(Normal.Distance(other.Normal), Math.Min(withoutRed.Distance(other.withoutRed), withoutGreen.Distance(other.withoutGreen)));
 
         private static Oklab Through(double[] m, double r, double g, double b) => Oklab.Of(
-            Math.Clamp((m[0] * r) + (m[1] * g) + (m[2] * b), 0, 1), Math.Clamp((m[3] * r) + (m[4] * g) + (m[5] * b), 0, 1), Math.Clamp((m[6] * r) + (m[7] * g) + (m[8] * b), 0, 1));
+            Math.Clamp((m[0] * r) + (m[1] * g) + (m[2] * b), 0, 1),
+            Math.Clamp((m[3] * r) + (m[4] * g) + (m[5] * b), 0, 1),
+            Math.Clamp((m[6] * r) + (m[7] * g) + (m[8] * b), 0, 1));
     }
 
     private readonly record struct Oklab(double L, double A, double B)
@@ -84,6 +86,7 @@ internal static class DistinctColors
                 (0.0259040371 * l) + (0.7827717662 * m) - (0.8086757660 * s));
         }
 
-        public double Distance(Oklab other) => Math.Sqrt(((L - other.L) * (L - other.L)) + ((A - other.A) * (A - other.A)) + ((B - other.B) * (B - other.B)));
+        public double Distance(Oklab other) =>
+            Math.Sqrt(((L - other.L) * (L - other.L)) + ((A - other.A) * (A - other.A)) + ((B - other.B) * (B - other.B)));
     }
 }

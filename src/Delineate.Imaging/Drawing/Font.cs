@@ -45,7 +45,8 @@ public sealed class Font
         return width;
     }
 
-    /// <summary>The text, or as much of its beginning as fits in <paramref name="width"/> pixels with “…” after it; nothing where not even that fits.</summary>
+    /// <summary>The text, or as much of its beginning as fits in <paramref name="width"/> pixels with “…” after it;
+    /// nothing where not even that fits.</summary>
     public string Fit(string text, int width)
     {
         if (Measure(text) <= width) return text;

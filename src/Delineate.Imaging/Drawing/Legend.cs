@@ -22,7 +22,8 @@ public static class Legend
         }
     }
 
-    /// <summary>As few columns as fit in <paramref name="height"/> pixels, at least one row each; names that are too long end in “…”. → [height or one row, as needed, 3].</summary>
+    /// <summary>As few columns as fit in <paramref name="height"/> pixels, at least one row each; long names end in “…”.
+    /// → [height or one row, as needed, 3].</summary>
     public static Image Beside(IReadOnlyList<LegendEntry> entries, int height, Font font)
     {
         var style = new Style(font);

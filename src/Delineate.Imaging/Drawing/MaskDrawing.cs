@@ -48,7 +48,8 @@ public static class MaskDrawing
         Fill(canvas.Image, cycle, InstanceColor, Canvas.Alpha(opacity), hidden);
     }
 
-    /// <summary>Outlines the regions of equal label on their inside, <paramref name="thickness"/> pixels wide; the border of the picture is no outline.</summary>
+    /// <summary>Outlines the regions of equal label on their inside, <paramref name="thickness"/> pixels wide;
+    /// the border of the picture is no outline.</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>
     public static void Contour(this Canvas canvas, LabelMap labels, Palette palette, int thickness = 1, IReadOnlyCollection<byte>? hidden = null)
     {
@@ -118,6 +119,9 @@ public static class MaskDrawing
     private static void CheckSize(Canvas canvas, int height, int width)
     {
         if (canvas.Image.Height != height || canvas.Image.Width != width)
-            throw new ArgumentException($"the picture is {canvas.Image.Height}×{canvas.Image.Width}, the mask {height}×{width}: resize one of them first");
+        {
+            throw new ArgumentException(
+                $"the picture is {canvas.Image.Height}×{canvas.Image.Width}, the mask {height}×{width}: resize one of them first");
+        }
     }
 }

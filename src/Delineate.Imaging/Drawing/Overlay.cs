@@ -43,8 +43,8 @@ public static class Overlay
     // A legend under a photo narrower than this many ems would have no room for its names.
     private const int LegendEms = 14;
 
-    /// <summary>The photo with its labels blended over, outlined, and a legend of the classes that occur, largest first, with their share of the picture.
-    /// Photo [H, W, 3], labels [H, W] → at least [H, W, 3].</summary>
+    /// <summary>The photo with its labels blended over, outlined, and a legend of the classes that occur, largest first, with their share of
+    /// the picture. Photo [H, W, 3], labels [H, W] → at least [H, W, 3].</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>
     public static Image Draw(Image photo, LabelMap labels, Palette palette, IReadOnlyList<string> classNames, OverlayOptions? options = null)
     {
@@ -64,7 +64,8 @@ public static class Overlay
             : Abut(canvas.Image, Legend.Beside(entries, photo.Height, font));
     }
 
-    /// <summary>The photo with every object blended over in a colour of its own and outlined, and on each one that is named its name. Photo [H, W, 3], ids [H, W] → [H, W, 3].</summary>
+    /// <summary>The photo with every object blended over in a colour of its own and outlined, and on each one that is named its name.
+    /// Photo [H, W, 3], ids [H, W] → [H, W, 3].</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>
     public static Image Draw(Image photo, IdMap ids, IReadOnlyDictionary<int, string>? names = null, OverlayOptions? options = null)
     {
@@ -78,21 +79,22 @@ public static class Overlay
         return canvas.Image;
     }
 
-    /// <summary>Each name is centred on the mean of its object's pixels.</summary>
+    /// <summary>Each name is centred on the mean of its object's pixels, or stands above an object that it would hide.</summary>
     private static void Name(Canvas canvas, IdMap ids, IReadOnlyDictionary<int, string> names, Font font)
     {
-        var sums = new SortedDictionary<int, (long Y, long X, int Count)>();
+        var sums = new SortedDictionary<int, (int Top, long Y, long X, int Count)>();
         for (int i = 0; i < ids.Ids.Length; i++)
         {
-            int id = ids.Ids[i];
+            int id = ids.Ids[i], y = i / ids.Width, x = i % ids.Width;
             if (id == 0 || !names.ContainsKey(id)) continue;
-            sums.TryGetValue(id, out (long Y, long X, int Count) sum);
-            sums[id] = (sum.Y + (i / ids.Width), sum.X + (i % ids.Width), sum.Count + 1);
+            sums[id] = sums.TryGetValue(id, out var sum) ? (sum.Top, sum.Y + y, sum.X + x, sum.Count + 1) : (y, y, x, 1);
         }
-        foreach ((int id, (long y, long x, int count)) in sums)
+        foreach ((int id, (int top, long y, long x, int count)) in sums)
         {
             (int height, int width) = Canvas.PlateSize(names[id], font);
-            canvas.Label(names[id], (int)(y / count) - (height / 2), (int)(x / count) - (width / 2), font, MaskDrawing.InstanceColor(id));
+            bool hides = count < 4 * height * width;
+            int plateTop = hides ? top - height - 1 : (int)(y / count) - (height / 2);
+            canvas.Label(names[id], plateTop, (int)(x / count) - (width / 2), font, MaskDrawing.InstanceColor(id));
         }
     }
 
@@ -106,7 +108,9 @@ public static class Overlay
             .Where(id => areas[id] > 0 && !options.Hidden.Contains((byte)id))
             .OrderByDescending(id => areas[id])
             .Select(id => new LegendEntry(
-                palette[id], id < classNames.Count ? classNames[id] : $"class {id}", options.ShowArea ? Percent(areas[id] / (double)labels.Labels.Length) : ""))];
+                palette[id],
+                id < classNames.Count ? classNames[id] : $"class {id}",
+                options.ShowArea ? Percent(areas[id] / (double)labels.Labels.Length) : ""))];
     }
 
     private static string Percent(double share) => share < 0.0005 ? "<0.1%" : (share * 100).ToString("0.0", CultureInfo.InvariantCulture) + "%";

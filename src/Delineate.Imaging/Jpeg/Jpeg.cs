@@ -32,4 +32,20 @@ public static class Jpeg
         (int height, int width) = Exif.SwapsSides(decoder.Orientation) ? (frame.Width, frame.Height) : (frame.Height, frame.Width);
         return new JpegHeader(height, width, frame.Components.Length, frame.Progressive, decoder.Orientation);
     }
+
+    /// <summary>
+    /// <paramref name="image"/> as a baseline JFIF file. <paramref name="quality"/> runs from 1 to 100 on the scale that PIL and most programs share: the quantizers of
+    /// T.81's annex K, as they are at 50. Colour is stored at half the height and width (4:2:0), and at full size from quality 95 on. [H, W, 3] → bytes.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The quality is not 1 to 100.</exception>
+    /// <exception cref="ArgumentException">A side is longer than the 65535 pixels that a JPEG can have.</exception>
+    public static byte[] Encode(Image image, int quality = 92)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
+        if (image.Height > 65535 || image.Width > 65535)
+            throw new ArgumentException($"a JPEG has at most 65535 pixels a side, not {image.Height}×{image.Width}", nameof(image));
+        return new JpegEncoder(image, quality, chromaFactor: quality >= 95 ? 1 : 2).Encode();
+    }
 }

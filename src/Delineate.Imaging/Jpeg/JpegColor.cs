@@ -80,6 +80,23 @@ internal static class JpegColor
         }
     }
 
+    /// <summary>[W, 3] → Y, Cb and Cr, [W] each: the inverse equations, in 16 fraction bits, with halves of Cb and Cr rounded down.</summary>
+    public static void RgbToYCbCr(ReadOnlySpan<byte> rgb, Span<byte> luma, Span<byte> cb, Span<byte> cr)
+    {
+        const int half = 1 << 15;
+        const int centre = (128 << 16) + half - 1;
+        cb = cb[..luma.Length];
+        cr = cr[..luma.Length];
+        for (int x = 0; x < luma.Length; x++)
+        {
+            (int r, int g, int b) = (rgb[0], rgb[1], rgb[2]);
+            rgb = rgb[3..];
+            luma[x] = (byte)(((19595 * r) + (38470 * g) + (7471 * b) + half) >> 16);
+            cb[x] = (byte)(((-11059 * r) - (21709 * g) + (32768 * b) + centre) >> 16);
+            cr[x] = (byte)(((32768 * r) - (27439 * g) - (5329 * b) + centre) >> 16);
+        }
+    }
+
     /// <summary>255 - v for every byte: from light to ink and back.</summary>
     public static void InvertInPlace(Span<byte> values)
     {

@@ -173,5 +173,6 @@ public class CanvasTests
     private static Canvas Blank(int height, int width) => new(new Image(height, width));
 
     private static void AssertRows(Canvas canvas, params string[] rows) =>
-        Assert.Equal(rows, Enumerable.Range(0, canvas.Image.Height).Select(y => string.Concat(Enumerable.Range(0, canvas.Image.Width).Select(x => canvas.Image[y, x].R switch { 0 => '.', 255 => '#', _ => '?' }))));
+        Assert.Equal(rows, canvas.Image.Pixels.Chunk(canvas.Image.Width * 3).Select(
+            row => string.Concat(row.Chunk(3).Select(p => p[0] switch { 0 => '.', 255 => '#', _ => '?' }))));
 }

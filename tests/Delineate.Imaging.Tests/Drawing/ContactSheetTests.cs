@@ -9,7 +9,8 @@ public class ContactSheetTests
     [Fact]
     public void Pictures_fill_rows_and_keep_their_proportions()
     {
-        Image sheet = ContactSheet.Compose([(Flat(50, 100, Red), ""), (Flat(10, 10, Blue), ""), (Flat(300, 100, Red), "")], 2, 100, 100, font: Font.OfSize(12));
+        Image sheet = ContactSheet.Compose(
+            [(Flat(50, 100, Red), ""), (Flat(10, 10, Blue), ""), (Flat(300, 100, Red), "")], 2, 100, 100, font: Font.OfSize(12));
         Assert.Equal((12 + (2 * 112), 12 + (2 * 112)), (sheet.Height, sheet.Width));
         Assert.Equal(Rectangle(12 + 25, 12, 50, 100), Where(sheet, Red, 0, 112));
         Assert.Equal(Rectangle(12, 124, 100, 100), Where(sheet, Blue, 0, sheet.Height));
@@ -52,11 +53,15 @@ public class ContactSheetTests
         return canvas.Image;
     }
 
-    private static (int Top, int Left, int Height, int Width, int Count) Rectangle(int top, int left, int height, int width) => (top, left, height, width, height * width);
+    private static (int Top, int Left, int Height, int Width, int Count) Rectangle(int top, int left, int height, int width) =>
+        (top, left, height, width, height * width);
 
     private static (int Top, int Left, int Height, int Width, int Count) Where(Image image, Rgb color, int fromRow, int toRow)
     {
-        (int Y, int X)[] at = [.. from y in Enumerable.Range(fromRow, toRow - fromRow) from x in Enumerable.Range(0, image.Width) where image[y, x] == color select (y, x)];
+        (int Y, int X)[] at =
+        [
+            .. from y in Enumerable.Range(fromRow, toRow - fromRow) from x in Enumerable.Range(0, image.Width) where image[y, x] == color select (y, x),
+        ];
         (int top, int left) = (at.Min(p => p.Y), at.Min(p => p.X));
         return (top, left, at.Max(p => p.Y) - top + 1, at.Max(p => p.X) - left + 1, at.Length);
     }

@@ -12,7 +12,8 @@ public class DistinctColorsTests
     public void Colours_differ_to_every_eye(int count, double least)
     {
         Palette palette = Palette.Distinct(count);
-        double nearest = (from a in Enumerable.Range(0, count) from b in Enumerable.Range(0, a) select DistinctColors.Distance(palette[a], palette[b])).Min();
+        double nearest = (
+            from a in Enumerable.Range(0, count) from b in Enumerable.Range(0, a) select DistinctColors.Distance(palette[a], palette[b])).Min();
         Assert.True(nearest >= least, $"the two nearest of {count} colours are {nearest:0.000} apart");
     }
 

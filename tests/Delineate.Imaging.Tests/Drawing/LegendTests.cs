@@ -51,7 +51,8 @@ public class LegendTests
         Assert.Equal(50, Legend.Below([], 50, Small).Width);
     }
 
-    private static LegendEntry[] Entries(int count, Func<int, string> name) => [.. Enumerable.Range(0, count).Select(i => new LegendEntry(Palette.Distinct(256)[i], name(i), "0.7%"))];
+    private static LegendEntry[] Entries(int count, Func<int, string> name) =>
+        [.. Enumerable.Range(0, count).Select(i => new LegendEntry(Palette.Distinct(256)[i], name(i), "0.7%"))];
 
     private static void AssertWhiteEdges(Image legend)
     {

@@ -75,6 +75,17 @@ public class OverlayTests
     }
 
     [Fact]
+    public void A_name_stands_above_an_object_that_it_would_hide()
+    {
+        var photo = new Image(100, 200);
+        var ids = new IdMap(100, 200);
+        for (int y = 50; y < 60; y++) ids.Ids.AsSpan((y * 200) + 95, 10).Fill(3);
+        Image plain = Overlay.Draw(photo, ids), named = Overlay.Draw(photo, ids, new Dictionary<int, string> { [3] = "cell" });
+        Assert.Equal(plain.Crop(49, 0, 51, 200).Pixels, named.Crop(49, 0, 51, 200).Pixels);
+        Assert.Equal(MaskDrawing.InstanceColor(3), named[48, 100]);
+    }
+
+    [Fact]
     public void Sizes_that_differ_are_refused() =>
         Assert.Throws<ArgumentException>(() => Overlay.Draw(new Image(4, 5), new LabelMap(5, 4), Colors, Names));
 
@@ -91,5 +102,6 @@ public class OverlayTests
         return (photo, labels);
     }
 
-    private static HashSet<Rgb> Below(Image drawn, int top) => [.. drawn.Pixels.Skip(top * drawn.Width * 3).Chunk(3).Select(p => new Rgb(p[0], p[1], p[2]))];
+    private static HashSet<Rgb> Below(Image drawn, int top) =>
+        [.. drawn.Pixels.Skip(top * drawn.Width * 3).Chunk(3).Select(p => new Rgb(p[0], p[1], p[2]))];
 }

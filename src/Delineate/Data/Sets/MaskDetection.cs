@@ -38,7 +38,6 @@ internal static class MaskDetection
             };
         }
         byte ignore = manifest.IgnoreIndex ?? 255;
-        Palette? found = null;
         if (names is null && files.Layout == DatasetLayout.Voc)
         {
             names = Voc.ClassNames;
@@ -50,12 +49,11 @@ internal static class MaskDetection
             throw new DatasetException(manifest.Path ?? files.Folder, $"there is one class only ('{names[0]}'), so that there is nothing to tell apart",
                 "list the background too: \"classes\": [\"background\", …]");
         }
-        if (manifest.Colors is null && coding == MaskCoding.Labels) found = some.Select(StoredPalette).FirstOrDefault(p => p is not null);
         var classes = new ClassTable(names)
         {
             IgnoreIndex = ignore,
             Background = BackgroundOf(names, manifest),
-            Palette = manifest.Colors is { } colors ? PaletteOf(colors, names.Count) : found ?? Palette.Voc,
+            Palette = PaletteOf(manifest.Colors, names, coding == MaskCoding.Labels ? some : []),
         };
         return new MaskReader(coding, classes, manifest, notes);
     }
@@ -91,8 +89,14 @@ internal static class MaskDetection
         return found >= 0 ? found : null;
     }
 
-    /// <summary>One name declared for a binary set becomes two; its colour then belongs to the second.</summary>
-    private static Palette PaletteOf(IReadOnlyList<Rgb> colors, int classes) => new(colors.Count < classes ? [default, .. colors] : [.. colors]);
+    /// <summary>The declared colours, else those stored in the masks, else VOC's for VOC's classes, else distinct ones.</summary>
+    private static Palette PaletteOf(IReadOnlyList<Rgb>? declared, IReadOnlyList<string> names, string[] masks)
+    {
+        // One name declared for a binary set has become two; its colour then belongs to the second.
+        if (declared is not null) return new Palette(declared.Count < names.Count ? [default, .. declared] : [.. declared]);
+        if (masks.Select(StoredPalette).FirstOrDefault(p => p?.Count >= names.Count) is { } stored) return stored;
+        return names.SequenceEqual(Voc.ClassNames) ? Palette.Voc : Palette.Distinct(names.Count);
+    }
 
     private static MaskCoding FindCoding(DatasetFiles files, IReadOnlyList<string>? names, string[] some, List<string> notes)
     {
@@ -148,7 +152,7 @@ internal static class MaskDetection
         if (most >= MostUnnamedClasses)
             throw new DatasetException(where, $"no classes are declared and the mask holds the value {most}", "list \"classes\" in dataset.json; class masks must be saved without smoothing");
         notes.Add($"no classes are declared: labels 0 to {most} were found; name them with \"classes\" in dataset.json");
-        return [.. Enumerable.Range(0, most + 1).Select(i => $"class {i}")];
+        return most == 1 ? ["background", "object"] : [.. Enumerable.Range(0, most + 1).Select(i => $"class {i}")];
     }
 
     private static Palette? StoredPalette(string path)

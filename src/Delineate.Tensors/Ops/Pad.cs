@@ -1,0 +1,116 @@
+using System.Numerics.Tensors;
+using Delineate.Tensors.Kernels;
+
+namespace Delineate.Tensors;
+
+/// <summary>What lies outside an image when it is padded.</summary>
+public enum PadMode
+{
+    /// <summary>One value.</summary>
+    Constant,
+
+    /// <summary>The image mirrored at its border pixels, which are not repeated: c b | a b c | b a.</summary>
+    Reflect,
+
+    /// <summary>The border pixels: a a | a b c | c c.</summary>
+    Replicate,
+}
+
+public static class Padding
+{
+    /// <summary>Rows and columns around an image. [N, H, W, C] → [N, top + H + bottom, left + W + right, C].</summary>
+    /// <exception cref="ShapeException">x is not of rank 4, a width is negative, or the image is too small to reflect or replicate.</exception>
+    public static Tensor Pad(this Tensor x, int top, int bottom, int left, int right, float value = 0, PadMode mode = PadMode.Constant)
+    {
+        Check.Rank(x, 4);
+        (int height, int width) = (x.Shape[1], x.Shape[2]);
+        int[] rows = Sources(height, top, bottom, mode, "rows");
+        int[] columns = Sources(width, left, right, mode, "columns");
+        Tensor y = Tensor.Empty([x.Shape[0], rows.Length, columns.Length, x.Shape[3]]);
+        Forward(x, y, rows, columns, left, value);
+        Shape shape = x.Shape;
+        return Autograd.Record(y, x, dy =>
+        {
+            Tensor dx = Tensor.Empty(shape);
+            Backward(dy, dx, rows, columns, left);
+            return dx;
+        });
+    }
+
+    /// <summary>For each place of the result along one axis, the place it is copied from, −1 for the constant.</summary>
+    private static int[] Sources(int size, int before, int after, PadMode mode, string what)
+    {
+        if (before < 0 || after < 0) throw new ShapeException($"Pad adds {what}, got {before} and {after}: take some away with Slice");
+        int most = mode switch { PadMode.Reflect => size - 1, PadMode.Replicate when size == 0 => 0, _ => int.MaxValue };
+        if (Math.Max(before, after) > Math.Max(0, most)) throw new ShapeException($"Pad by {mode} of {size} {what} adds at most {Math.Max(0, most)} on a side, asked for {before} and {after}");
+        var sources = new int[checked(before + size + after)];
+        for (int i = 0; i < sources.Length; i++)
+        {
+            int at = i - before;
+            sources[i] = (uint)at < (uint)size ? at : mode switch
+            {
+                PadMode.Constant => -1,
+                PadMode.Replicate => Math.Clamp(at, 0, size - 1),
+                _ => at < 0 ? -at : (2 * (size - 1)) - at,
+            };
+        }
+        return sources;
+    }
+
+    private static void Forward(Tensor x, Tensor y, int[] rows, int[] columns, int left, float value)
+    {
+        (int height, int width, int channels) = (x.Shape[1], x.Shape[2], x.Shape[3]);
+        int line = columns.Length * channels;
+        ThreadTeam.Ranges(y.Shape[0] * rows.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, line)), (from, to) =>
+        {
+            for (int i = from; i < to; i++)
+            {
+                (int n, int row) = Math.DivRem(i, rows.Length);
+                Span<float> target = y.Span.Slice(i * line, line);
+                if (rows[row] < 0)
+                {
+                    target.Fill(value);
+                    continue;
+                }
+                ReadOnlySpan<float> source = x.Span.Slice(((n * height) + rows[row]) * width * channels, width * channels);
+                source.CopyTo(target[(left * channels)..]);
+                for (int column = 0; column < columns.Length; column++)
+                {
+                    if (column == left) column += width;
+                    if (column == columns.Length) break;
+                    Span<float> pixel = target.Slice(column * channels, channels);
+                    if (columns[column] < 0) pixel.Fill(value);
+                    else source.Slice(columns[column] * channels, channels).CopyTo(pixel);
+                }
+            }
+        });
+    }
+
+    /// <summary>Each row of dx gathers the rows of dy that were copied from it, in order.</summary>
+    private static void Backward(Tensor dy, Tensor dx, int[] rows, int[] columns, int left)
+    {
+        (int height, int width, int channels) = (dx.Shape[1], dx.Shape[2], dx.Shape[3]);
+        int line = columns.Length * channels;
+        ThreadTeam.Ranges(dx.Shape[0] * height, Math.Max(1, Elementwise.Grain / Math.Max(1, line)), (from, to) =>
+        {
+            for (int i = from; i < to; i++)
+            {
+                (int n, int row) = Math.DivRem(i, height);
+                Span<float> target = dx.Span.Slice(i * width * channels, width * channels);
+                target.Clear();
+                for (int copy = 0; copy < rows.Length; copy++)
+                {
+                    if (rows[copy] != row) continue;
+                    ReadOnlySpan<float> source = dy.Span.Slice(((n * rows.Length) + copy) * line, line);
+                    TensorPrimitives.Add(target, source.Slice(left * channels, width * channels), target);
+                    for (int column = 0; column < columns.Length; column++)
+                    {
+                        if ((column >= left && column < left + width) || columns[column] < 0) continue;
+                        Span<float> pixel = target.Slice(columns[column] * channels, channels);
+                        TensorPrimitives.Add(pixel, source.Slice(column * channels, channels), pixel);
+                    }
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,29 @@
+using System.Runtime.CompilerServices;
+
+namespace Delineate.Tensors;
+
+public static class Reshaping
+{
+    /// <summary>The same values in the same order under another shape; one size may be −1, which stands for what is left. No copy.</summary>
+    /// <exception cref="ShapeException">The number of elements differs.</exception>
+    [OverloadResolutionPriority(1)]
+    public static Tensor Reshape(this Tensor x, params ReadOnlySpan<int> sizes)
+    {
+        int open = sizes.IndexOf(-1);
+        if (open < 0) return x.Reshape(Shape.Of(sizes));
+        int[] filled = sizes.ToArray();
+        filled[open] = 1;
+        int rest = Shape.Of(filled).Length;
+        filled[open] = rest == 0 ? 0 : x.Length / rest;
+        return x.Reshape(Shape.Of(filled));
+    }
+
+    /// <summary>The same values in the same order under another shape. No copy.</summary>
+    /// <exception cref="ShapeException">The number of elements differs.</exception>
+    public static Tensor Reshape(this Tensor x, Shape shape)
+    {
+        if (shape.Length != x.Length) throw new ShapeException($"Reshape cannot lay the {x.Length} elements of {x.Shape} out as {shape}, which has {shape.Length}");
+        Shape before = x.Shape;
+        return Autograd.Record(x.View(shape), x, dy => dy.View(before));
+    }
+}

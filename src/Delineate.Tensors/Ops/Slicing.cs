@@ -1,0 +1,91 @@
+using Delineate.Tensors.Kernels;
+
+namespace Delineate.Tensors;
+
+/// <summary>Parts of a tensor along one axis, and tensors put together along one.</summary>
+public static class Slicing
+{
+    extension(Tensor)
+    {
+        /// <summary>The tensors one behind the other along <paramref name="axis"/>. [..., A, ...], [..., B, ...] → [..., A + B, ...].</summary>
+        /// <exception cref="ShapeException">There are none, or another axis differs.</exception>
+        public static Tensor Concat(ReadOnlySpan<Tensor> tensors, int axis)
+        {
+            if (tensors.IsEmpty) throw new ShapeException("Concat takes at least one tensor");
+            Tensor[] parts = tensors.ToArray();
+            Shape first = parts[0].Shape;
+            int place = first.Axis(axis);
+            int total = 0;
+            foreach (Tensor part in parts)
+            {
+                if (part.Shape.Rank != first.Rank || part.Shape.With(place, 0) != first.With(place, 0))
+                    throw new ShapeException($"Concat along axis {place} takes tensors that are equal along the others, got {first} and {part.Shape}");
+                total += part.Shape[place];
+            }
+            Tensor y = Tensor.Empty(first.With(place, total));
+            int at = 0;
+            foreach (Tensor part in parts)
+            {
+                Copy(part, 0, y, at, part.Shape[place], place);
+                at += part.Shape[place];
+            }
+            bool[] wanted = Array.ConvertAll(parts, part => part.WantsGrad);
+            int[] sizes = Array.ConvertAll(parts, part => part.Shape[place]);
+            return Autograd.Record(y, parts, dy =>
+            {
+                var gradients = new Tensor?[sizes.Length];
+                for (int i = 0, start = 0; i < sizes.Length; start += sizes[i++])
+                {
+                    if (wanted[i]) gradients[i] = Part(dy, place, start, sizes[i]);
+                }
+                return gradients;
+            });
+        }
+    }
+
+    /// <summary><paramref name="length"/> places along an axis, from <paramref name="start"/> on. [..., A, ...] → [..., length, ...]. A copy.</summary>
+    /// <exception cref="ShapeException">There is no such axis, or it ends before.</exception>
+    public static Tensor Slice(this Tensor x, int axis, int start, int length)
+    {
+        int place = x.Shape.Axis(axis);
+        if (start < 0 || length < 0 || length > x.Shape[place] - start)
+            throw new ShapeException($"Slice of {x.Shape} along axis {place} ends at {x.Shape[place]}, asked for {length} from {start} on");
+        Tensor y = Part(x, place, start, length);
+        Shape shape = x.Shape;
+        return Autograd.Record(y, x, dy =>
+        {
+            Tensor dx = Tensor.Zeros(shape);
+            Copy(dy, 0, dx, start, length, place);
+            return dx;
+        });
+    }
+
+    private static Tensor Part(Tensor x, int axis, int start, int length)
+    {
+        Tensor y = Tensor.Empty(x.Shape.With(axis, length));
+        Copy(x, start, y, 0, length, axis);
+        return y;
+    }
+
+    /// <summary>Copies <paramref name="length"/> places along an axis from one tensor to another.</summary>
+    private static void Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis)
+    {
+        int inner = from.Shape.Product(axis + 1, from.Shape.Rank);
+        int outer = from.Shape.Product(0, axis);
+        (int stepFrom, int stepTo, int run) = (from.Shape[axis] * inner, to.Shape[axis] * inner, length * inner);
+        if (run == 0) return;
+        if (run >= 2 * Elementwise.Grain)
+        {
+            for (int i = 0; i < outer; i++)
+            {
+                (int source, int target) = ((i * stepFrom) + (fromStart * inner), (i * stepTo) + (toStart * inner));
+                ThreadTeam.Ranges(run, Elementwise.Grain, (a, b) => from.Span[(source + a)..(source + b)].CopyTo(to.Span[(target + a)..]));
+            }
+            return;
+        }
+        ThreadTeam.Ranges(outer, Math.Max(1, Elementwise.Grain / run), (a, b) =>
+        {
+            for (int i = a; i < b; i++) from.Span.Slice((i * stepFrom) + (fromStart * inner), run).CopyTo(to.Span[((i * stepTo) + (toStart * inner))..]);
+        });
+    }
+}

@@ -1,0 +1,113 @@
+using System.Numerics;
+using Delineate.Tensors.Kernels;
+
+namespace Delineate.Tensors;
+
+public static class SoftmaxOps
+{
+    /// <summary>eˣ / Σ eˣ along an axis, without overflow. [...] → [...].</summary>
+    /// <exception cref="ShapeException">There is no such axis.</exception>
+    public static Tensor Softmax(this Tensor x, int axis = -1) => AlongLast(x, axis, static rows =>
+    {
+        Tensor y = Tensor.Empty(rows.Shape);
+        Forward(rows, y, isLog: false);
+        return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: false));
+    });
+
+    /// <summary>x − ln Σ eˣ along an axis, without overflow. [...] → [...].</summary>
+    /// <exception cref="ShapeException">There is no such axis.</exception>
+    public static Tensor LogSoftmax(this Tensor x, int axis = -1) => AlongLast(x, axis, static rows =>
+    {
+        Tensor y = Tensor.Empty(rows.Shape);
+        Forward(rows, y, isLog: true);
+        return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: true));
+    });
+
+    /// <summary>Classes lie last in every network: another axis is brought there and back.</summary>
+    private static Tensor AlongLast(Tensor x, int axis, Func<Tensor, Tensor> op)
+    {
+        int place = x.Shape.Axis(axis);
+        int last = x.Shape.Rank - 1;
+        if (place == last) return op(x);
+        int[] order = [.. Enumerable.Range(0, last + 1)];
+        (order[place], order[last]) = (last, place);
+        return op(x.Permute(order)).Permute(order);
+    }
+
+    private static unsafe void Forward(Tensor x, Tensor y, bool isLog)
+    {
+        if (x.Length == 0) return;
+        int length = x.Shape[-1];
+        ThreadTeam.Ranges(x.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
+        {
+            fixed (float* source = x.Span, target = y.Span)
+            {
+                var rows = new Rows(length, source + x.Length);
+                float* last = target + (to * length);
+                for (int i = from; i < to; i++)
+                {
+                    float* row = source + (i * length);
+                    float* result = target + (i * length);
+                    float max = rows.Max(row);
+                    if (isLog)
+                    {
+                        Vector<float> shift = new(max);
+                        Vector<float> log = new(MathF.Log(rows.SumExp(row, max)));
+                        for (int c = 0; c < rows.Whole; c += Vector<float>.Count) Vector.Store(Vector.Load(row + c) - shift - log, result + c);
+                        if (rows.Whole < length) rows.StoreTail(rows.Tail(row, 0) - shift - log, result, last);
+                    }
+                    else
+                    {
+                        Normalise(rows, row, result, last, max);
+                    }
+                }
+            }
+        });
+    }
+
+    private static unsafe void Normalise(in Rows rows, float* row, float* result, float* last, float max)
+    {
+        Vector<float> shift = new(max);
+        Vector<float> sum = Vector<float>.Zero;
+        Vector<float> tail = default;
+        for (int c = 0; c < rows.Whole; c += Vector<float>.Count)
+        {
+            Vector<float> e = VectorMath.Exp(Vector.Load(row + c) - shift);
+            sum += e;
+            Vector.Store(e, result + c);
+        }
+        if (rows.Whole < rows.Length) sum += tail = VectorMath.Exp(rows.Tail(row, float.NegativeInfinity) - shift);
+        Vector<float> scale = new(1 / Vector.Sum(sum));
+        for (int c = 0; c < rows.Whole; c += Vector<float>.Count) Vector.Store(Vector.Load(result + c) * scale, result + c);
+        if (rows.Whole < rows.Length) rows.StoreTail(tail * scale, result, last);
+    }
+
+    /// <summary>Softmax: dx = y · (dy − Σ dy · y). Log-softmax: dx = dy − eʸ · Σ dy.</summary>
+    private static unsafe Tensor Backward(Tensor dy, Tensor y, bool isLog)
+    {
+        Tensor dx = Tensor.Empty(y.Shape);
+        if (y.Length == 0) return dx;
+        int length = y.Shape[-1];
+        ThreadTeam.Ranges(y.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
+        {
+            fixed (float* gradient = dy.Span, output = y.Span, target = dx.Span)
+            {
+                var rowsG = new Rows(length, gradient + y.Length);
+                var rows = new Rows(length, output + y.Length);
+                float* last = target + (to * length);
+                for (int i = from; i < to; i++)
+                {
+                    float* g = gradient + (i * length);
+                    float* row = output + (i * length);
+                    float* result = target + (i * length);
+                    Vector<float> sum = new(isLog ? System.Numerics.Tensors.TensorPrimitives.Sum(new ReadOnlySpan<float>(g, length)) : rowsG.Dot(g, rows, row));
+                    for (int c = 0; c < rows.Whole; c += Vector<float>.Count) Vector.Store(Slope(Vector.Load(g + c), Vector.Load(row + c), sum, isLog), result + c);
+                    if (rows.Whole < length) rows.StoreTail(Slope(rowsG.Tail(g, 0), rows.Tail(row, 0), sum, isLog), result, last);
+                }
+            }
+        });
+        return dx;
+    }
+
+    private static Vector<float> Slope(Vector<float> dy, Vector<float> y, Vector<float> sum, bool isLog) => isLog ? dy - (VectorMath.Exp(y) * sum) : y * (dy - sum);
+}

@@ -1,0 +1,46 @@
+using Delineate.Tensors.Nn;
+
+namespace Delineate.Tensors.Weights;
+
+/// <summary>Puts the tensors of a weight file into a network.</summary>
+public static class WeightLoading
+{
+    private const string BatchCount = ".num_batches_tracked"; // a counter that PyTorch's BatchNorm keeps and that nothing reads
+
+    /// <summary>
+    /// Overwrites every parameter and buffer of <paramref name="module"/> with the tensor of its name. Nothing is changed unless all of it fits.
+    /// <paramref name="skip"/> names entries that are left alone on both sides (another number of classes: the last layer); batch counters always are.
+    /// </summary>
+    /// <returns>The names that <paramref name="skip"/> chose, in the file or in the network.</returns>
+    /// <exception cref="WeightsMismatchException">Names or shapes differ: the exception has every difference.</exception>
+    public static IReadOnlyList<string> Load(Module module, IReadOnlyDictionary<string, RawTensor> state, Func<string, bool>? skip = null)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(state);
+        var skipped = new SortedSet<string>(StringComparer.Ordinal);
+        var unexpected = new HashSet<string>(state.Keys.Where(name => !name.EndsWith(BatchCount, StringComparison.Ordinal) && name != BatchCount[1..] && !Skips(name)));
+        var missing = new List<string>();
+        var mismatched = new List<ShapeMismatch>();
+        var pairs = new List<(RawTensor From, Tensor To)>();
+        foreach ((string name, Tensor tensor) in module.StateDict())
+        {
+            if (Skips(name)) continue;
+            unexpected.Remove(name);
+            Shape shape = ChannelOrder.ToSecond(tensor.Shape);
+            if (!state.TryGetValue(name, out RawTensor? raw)) missing.Add(name);
+            else if (raw.Shape != shape) mismatched.Add(new ShapeMismatch(name, raw.Shape, shape));
+            else pairs.Add((raw, tensor));
+        }
+        if (missing.Count + mismatched.Count + unexpected.Count > 0)
+            throw new WeightsMismatchException(module.GetType().Name, missing, [.. state.Keys.Where(unexpected.Contains)], mismatched);
+        foreach ((RawTensor from, Tensor to) in pairs) from.CopyTo(to);
+        return [.. skipped];
+
+        bool Skips(string name)
+        {
+            if (skip is null || !skip(name)) return false;
+            skipped.Add(name);
+            return true;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+namespace Delineate.Tensors.Weights;
+
+/// <summary>A weight file that cannot be read: its path, the place in it, and why, in plain words.</summary>
+public sealed class WeightsFormatException : IOException
+{
+    public WeightsFormatException(string path, string place, string reason, Exception? inner = null)
+        : base($"{path}: {reason} ({place})", inner)
+    {
+        (FilePath, Place) = (path, place);
+    }
+
+    /// <summary>The file's path, or the name that the caller gave its bytes.</summary>
+    public string FilePath { get; }
+
+    /// <summary>Where in the file: a byte, a tensor's name, an entry.</summary>
+    public string Place { get; }
+}

@@ -1,0 +1,53 @@
+using Delineate.Imaging;
+
+namespace Delineate.Data;
+
+/// <summary>Samples with their truth drawn over, on one page: the quickest way to see that masks fit their images.</summary>
+public static class DataPreview
+{
+    /// <summary>
+    /// A contact sheet of up to <paramref name="count"/> samples spread evenly over the data set, each as image and as image with its labels drawn over, with a legend of the classes below.
+    /// </summary>
+    /// <exception cref="DatasetException">A sample that would be shown cannot be read.</exception>
+    public static Image ContactSheet(Dataset dataset, int count = 12, int columns = 4, int cellSize = 240, string title = "")
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        int[] shown = [.. Enumerable.Range(0, Math.Min(count, dataset.Count)).Select(i => (int)((long)i * dataset.Count / Math.Min(count, dataset.Count)))];
+        return Sheet([.. shown.Select(dataset.Load)], dataset.Classes, columns, cellSize, title);
+    }
+
+    /// <summary>A contact sheet of given samples: of a batch, to see what augmentation does.</summary>
+    /// <exception cref="ArgumentException">There is no sample.</exception>
+    public static Image Sheet(IReadOnlyList<Sample> samples, ClassTable classes, int columns = 4, int cellSize = 240, string title = "")
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        ArgumentNullException.ThrowIfNull(classes);
+        var options = new OverlayOptions
+        {
+            Legend = LegendPlace.None,
+            Hidden = classes.Background is int background ? [(byte)background] : [],
+        };
+        var palette = new Palette([.. Enumerable.Range(0, 256).Select(label => label == classes.IgnoreIndex ? IgnoredColor : classes.Palette[label])]);
+        var pictures = new List<(Image, string)>();
+        var seen = new bool[256];
+        foreach (Sample sample in samples)
+        {
+            pictures.Add((sample.Image, sample.Name));
+            if (sample.Annotation.Semantic is not { } labels) continue;
+            foreach (byte label in labels.Labels) seen[label] = true;
+            pictures.Add((Overlay.Draw(sample.Image, labels, palette, classes.Names, options), "truth"));
+        }
+        Image sheet = Delineate.Imaging.ContactSheet.Compose(pictures, columns, cellSize, cellSize, title);
+        List<LegendEntry> entries = [.. Enumerable.Range(0, classes.Count).Where(c => seen[c] && c != classes.Background).Select(c => new LegendEntry(palette[c], classes.Names[c]))];
+        if (seen[classes.IgnoreIndex]) entries.Add(new LegendEntry(IgnoredColor, "ignored"));
+        if (entries.Count == 0) return sheet;
+        Image legend = Legend.Below(entries, sheet.Width, Font.OfSize(16));
+        var canvas = new Canvas(sheet.Pad(0, 0, legend.Height, Math.Max(0, legend.Width - sheet.Width), new Rgb(255, 255, 255)));
+        canvas.Paste(legend, sheet.Height, 0);
+        return canvas.Image;
+    }
+
+    // Light grey: away from every class colour, and visible over dark and bright photos.
+    private static readonly Rgb IgnoredColor = new(224, 224, 224);
+}
