@@ -143,7 +143,7 @@ public static class TrainingReport
             page.Append("</div></figure>");
 
             Image Masked(LabelMap labels) =>
-                Overlay.Draw(photo, labels.Resize(photo.Height, photo.Width), classes.Palette, classes.Names, new OverlayOptions { Legend = LegendPlace.None, Hidden = [classes.IgnoreIndex] });
+                Overlay.Draw(photo, labels.Resize(photo.Height, photo.Width), classes.Palette, classes.Names, new OverlayOptions { Legend = LegendPlace.None, Hidden = classes.Background is { } background ? [(byte)background, classes.IgnoreIndex] : [classes.IgnoreIndex] });
         }
         IEnumerable<int> present = examples.SelectMany(e => e.Truth.Labels.Distinct().Concat(e.Prediction.Labels.Distinct())).Distinct().Where(l => l < classes.Count).Select(l => (int)l).Order();
         page.Append("<p class=\"legend\">");

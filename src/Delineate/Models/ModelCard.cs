@@ -21,6 +21,9 @@ public sealed record ModelCard
 
     public byte IgnoreIndex { get; init; } = 255;
 
+    /// <summary>The label that overlays leave clear, or null.</summary>
+    public int? Background { get; init; }
+
     public Preprocessing Preprocessing { get; init; } = new();
 
     /// <summary>The recipe it was trained by, where it was trained here.</summary>
@@ -37,7 +40,7 @@ public sealed record ModelCard
     {
         try
         {
-            var table = new ClassTable(Classes) { IgnoreIndex = IgnoreIndex };
+            var table = new ClassTable(Classes) { IgnoreIndex = IgnoreIndex, Background = Background };
             return Palette.Count == 0 ? table : table with { Palette = new Palette([.. Palette.Select(Color)]) };
         }
         catch (ArgumentException e)

@@ -54,7 +54,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
             terms.Add(($"{prefix}cross_entropy", loss.Item()));
             if (LossOptions.DiceWeight != 0)
             {
-                Tensor dice = scores.DiceLoss(labels, Classes.IgnoreIndex);
+                Tensor dice = scores.DiceLoss((ReadOnlyMemory<byte>)labels, new DiceOptions { IgnoreIndex = Classes.IgnoreIndex });
                 terms.Add(($"{prefix}dice", dice.Item()));
                 loss += LossOptions.DiceWeight * dice;
             }

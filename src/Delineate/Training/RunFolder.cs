@@ -14,6 +14,7 @@ namespace Delineate.Training;
 /// </summary>
 public sealed class RunFolder
 {
+    private const string DataFile = "run.json";
     private const string StateKey = "delineate.training";
 
     /// <summary>A run in <paramref name="path"/>, which is made where it is missing.</summary>
@@ -36,6 +37,30 @@ public sealed class RunFolder
 
     private string Log => In("log.jsonl");
 
+    /// <summary>Notes what the run is trained on and by which recipe, before its first step.</summary>
+    public void Remember(RunData data, Recipe recipe)
+    {
+        ArgumentNullException.ThrowIfNull(recipe);
+        Replace(In(DataFile), JsonSerializer.Serialize(data, TrainingJson.Default.RunData) + "\n");
+        Replace(RecipeFile, recipe.ToJson() + "\n");
+    }
+
+    /// <summary>What <see cref="Remember"/> noted.</summary>
+    /// <exception cref="TrainingException">The folder holds no run.</exception>
+    public (RunData Data, Recipe Recipe) Recall()
+    {
+        if (!File.Exists(In(DataFile)) || !File.Exists(RecipeFile)) throw new TrainingException($"{Path} holds no run that could be resumed: {DataFile} or recipe.json is missing");
+        try
+        {
+            RunData data = JsonSerializer.Deserialize(File.ReadAllText(In(DataFile)), TrainingJson.Default.RunData) ?? throw new JsonException("it is empty");
+            return (data, Recipe.Parse(File.ReadAllText(RecipeFile), RecipeFile));
+        }
+        catch (JsonException e)
+        {
+            throw new TrainingException($"{In(DataFile)} cannot be read: {e.Message}");
+        }
+    }
+
     /// <summary>Puts the model and the optimizer where the last checkpoint stands; null where there is none.</summary>
     /// <exception cref="TrainingException">The file holds weights but no place in a run.</exception>
     public TrainingState? Restore(Model model, Optimizer optimizer)
@@ -50,10 +75,9 @@ public sealed class RunFolder
         return JsonSerializer.Deserialize(json, TrainingJson.Default.TrainingState);
     }
 
-    /// <summary>Writes the effective recipe and cuts the log back to the state that training goes on from.</summary>
-    internal void Begin(Recipe recipe, TrainingState state)
+    /// <summary>Cuts the log back to the state that training goes on from.</summary>
+    internal void Begin(TrainingState state)
     {
-        Replace(RecipeFile, recipe.ToJson() + "\n");
         if (!File.Exists(Log)) return;
         IEnumerable<string> kept = File.ReadLines(Log).Where(line => StepOf(line) <= state.Step);
         Replace(Log, string.Concat(kept.Select(l => l + "\n")));
@@ -85,6 +109,7 @@ public sealed class RunFolder
         Classes = model.Classes.Names,
         Palette = [.. model.Classes.Names.Select((_, i) => model.Classes.Palette[i].ToString())],
         IgnoreIndex = model.Classes.IgnoreIndex,
+        Background = model.Classes.Background,
         Preprocessing = model.Preprocessing,
         Recipe = JsonSerializer.SerializeToElement(recipe, RecipeJson.Default.Recipe),
         Metrics = Metrics(state),

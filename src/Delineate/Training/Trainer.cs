@@ -61,6 +61,9 @@ public sealed class Trainer
     /// <summary>Called after every batch and every evaluated image.</summary>
     public Action<TrainingProgress>? Progress { get; init; }
 
+    /// <summary>Called after every epoch, when its checkpoint is written.</summary>
+    public Action<EpochRecord>? EpochDone { get; init; }
+
     /// <summary>Where the run stands.</summary>
     public TrainingState State => state;
 
@@ -71,7 +74,8 @@ public sealed class Trainer
     public TrainingState Run(CancellationToken cancel = default)
     {
         model.Network.Train();
-        folder.Begin(recipe, state);
+        folder.Begin(state);
+        if (state.Step == 0) folder.Checkpoint(model, recipe, optimizer, state); // the starting weights, so that a run killed early loses nothing either
         while (state.Epoch < recipe.Epochs && state.Stopped is null)
         {
             if (!TrainEpoch(cancel)) break;
@@ -95,7 +99,7 @@ public sealed class Trainer
         var sinceCheckpoint = Stopwatch.StartNew();
         long began = Stopwatch.GetTimestamp();
         var group = new List<Batch>(recipe.AccumulateBatches);
-        foreach (Batch batch in loader.Epoch(state.Epoch, state.Batch))
+        foreach (Batch batch in loader.Epoch(state.Epoch, state.Batch, CancellationToken.None))
         {
             group.Add(batch);
             if (group.Count < recipe.AccumulateBatches && state.Batch + group.Count < loader.BatchesPerEpoch) continue;
@@ -197,6 +201,7 @@ public sealed class Trainer
                 state = state with { Stopped = $"no better mean IoU in {patience} evaluations" };
         }
         folder.Checkpoint(model, recipe, optimizer, state);
+        EpochDone?.Invoke(record);
     }
 
     private EpochRecord Evaluate(EpochRecord record, CancellationToken cancel)

@@ -42,6 +42,10 @@ public sealed record TrainingState
     public string? Stopped { get; init; }
 }
 
+/// <summary>What a run is trained on: the folder, its splits (validation "none" for without), and the weights it started from, if any.</summary>
+public sealed record RunData(string Folder, string TrainSplit, string ValidationSplit, string? Weights = null);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(TrainingState))]
+[JsonSerializable(typeof(RunData))]
 internal sealed partial class TrainingJson : JsonSerializerContext;
