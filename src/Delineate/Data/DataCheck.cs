@@ -209,10 +209,13 @@ public static class DataCheck
     private static void CheckContent(DatasetFiles files, ConcurrentDictionary<string, string> content, ConcurrentBag<Finding> findings)
     {
         Dictionary<string, string> splitOf = new(StringComparer.Ordinal);
+        List<string> splitOrder = [.. files.Splits.Select(s => s.Name)];
         foreach (SplitList split in files.Splits.Where(s => !s.IsUnion))
             foreach (string name in split.Names) splitOf.TryAdd(name, split.Name);
-        foreach (string[] same in content.GroupBy(c => c.Value, c => c.Key).Select(g => g.Order(StringComparer.Ordinal).ToArray()).Where(g => g.Length > 1))
+        foreach (IGrouping<string, string> group in content.GroupBy(c => c.Value, c => c.Key).Where(g => g.Count() > 1))
         {
+            // The copy is the one in the later split (train before val), then the one later by name; images of no split are copies of those in one.
+            string[] same = [.. group.OrderBy(n => splitOf.TryGetValue(n, out string? s) ? splitOrder.IndexOf(s) : int.MaxValue).ThenBy(n => n, StringComparer.Ordinal)];
             bool across = same.Select(n => splitOf.GetValueOrDefault(n, "")).Where(s => s.Length > 0).Distinct().Count() > 1;
             for (int i = 1; i < same.Length; i++)
             {
@@ -233,15 +236,19 @@ public static class DataCheck
                 "if 255 marks the class, set \"masks\": { \"coding\": \"binary\" } in dataset.json"));
         }
         if (!complete) return;
-        for (int label = 0; label < masks.Classes.Count; label++)
+        SplitCensus[] counted = [.. splits.Where(s => s.MasksCounted > 0)];
+        int[] nowhere = [.. Enumerable.Range(0, masks.Classes.Count).Where(label => counted.Length > 0 && counted.All(s => s.Pixels[label] == 0))];
+        if (nowhere.Length > 0) findings.Add(new Finding(Severity.Warning, place, Absent(nowhere, "no mask"), "take them out of the class table, or check the labels"));
+        foreach (SplitCensus split in counted)
         {
-            string name = masks.Classes.Names[label];
-            SplitCensus[] without = [.. splits.Where(s => s.MasksCounted > 0 && s.Pixels[label] == 0)];
-            if (without.Length > 0 && without.Length == splits.Count(s => s.MasksCounted > 0))
-                findings.Add(new Finding(Severity.Warning, place, $"the class '{name}' (label {label}) occurs in no mask", "take it out of the class table, or check the labels"));
-            else
-                foreach (SplitCensus split in without)
-                    findings.Add(new Finding(Severity.Note, split.File ?? files.Folder, $"the class '{name}' (label {label}) does not occur in the split '{split.Name}'"));
+            int[] missing = [.. Enumerable.Range(0, masks.Classes.Count).Where(label => split.Pixels[label] == 0 && !nowhere.Contains(label))];
+            if (missing.Length > 0) findings.Add(new Finding(Severity.Note, split.File ?? files.Folder, Absent(missing, $"no mask of the split '{split.Name}'")));
+        }
+
+        string Absent(int[] labels, string where)
+        {
+            string[] names = [.. labels.Select(label => $"'{masks.Classes.Names[label]}' (label {label})")];
+            return labels.Length == 1 ? $"the class {names[0]} occurs in {where}" : $"{labels.Length} classes occur in {where}: {FileDataset.FirstOf(names)}";
         }
     }
 
