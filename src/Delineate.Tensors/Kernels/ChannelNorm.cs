@@ -56,12 +56,13 @@ internal static unsafe class ChannelNorm
         });
     }
 
-    /// <summary>y = act((x − mean) · scale + shift + residual).</summary>
+    /// <summary>y = act((x − mean) · scale + shift + residual). From the last rows to the first: the last are what the sums left in the cache.</summary>
     public static void Apply(float* x, int rows, int channels, ChannelAffine affine, float* residual, Activation activation, float* y)
     {
         int pieceRows = Math.Max(1, PassGrain / channels);
-        ThreadTeam.Ranges(rows, pieceRows, (from, to) =>
+        ThreadTeam.Ranges(rows, pieceRows, (fromEnd, toEnd) =>
         {
+            int from = rows - toEnd, to = rows - fromEnd;
             long at = (long)from * channels;
             LaneLoop.Over(new ApplyKernel(x + at, to - from, channels, affine, residual is null ? null : residual + at, activation, y + at), channels);
         });
@@ -100,8 +101,9 @@ internal static unsafe class ChannelNorm
     public static void GradientInput(ChannelGradient gradient, int rows, int channels, float* a, float* b, float* c, float* dx, float* dResidual)
     {
         int pieceRows = Math.Max(1, PassGrain / channels);
-        ThreadTeam.Ranges(rows, pieceRows, (from, to) =>
+        ThreadTeam.Ranges(rows, pieceRows, (fromEnd, toEnd) =>
         {
+            int from = rows - toEnd, to = rows - fromEnd;
             long at = (long)from * channels;
             var kernel = new GradientInputKernel(gradient.Skip(from, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at);
             LaneLoop.Over(kernel, channels);

@@ -3,7 +3,9 @@ namespace Delineate.Tensors.Kernels;
 /// <summary>Means of rectangular windows of a map [N, H, W, C], and their gradient: average pooling, fixed and adaptive.</summary>
 internal static unsafe class WindowMean
 {
-    private const int FewRows = 16; // below this many rows of work the channels are shared out too
+    private const int FewRows = 16;      // below this many rows of work the channels are shared out too
+    private const int ChannelPart = 256;
+    private const int ManyCells = 32;    // from here on a window is walked in the order of memory, not channel by channel
 
     public static void Forward(Tensor x, AxisWindows rows, AxisWindows columns, Tensor y)
     {
@@ -24,7 +26,7 @@ internal static unsafe class WindowMean
 
     private static void EachRow(int rows, int channels, Action<int, int, int> work)
     {
-        int part = rows >= FewRows ? Math.Max(channels, 1) : 64;
+        int part = rows >= FewRows ? Math.Max(channels, 1) : ChannelPart;
         int parts = (channels + part - 1) / part;
         ThreadTeam.Run(rows * parts, i => work(i / parts, i % parts * part, Math.Min(part, channels - (i % parts * part))));
     }
@@ -42,6 +44,12 @@ internal static unsafe class WindowMean
                 V weight = V.All(rows.Weight[oh] * columns.Weight[ow]);
                 int first = columns.From[ow], count = columns.To[ow] - first;
                 float* target = y + ((((long)row * outputs) + ow) * channels);
+                if ((long)count * (rows.To[oh] - rows.From[oh]) >= ManyCells)
+                {
+                    float* corner = x + (((((long)image * height) + rows.From[oh]) * width) + first) * channels;
+                    MeanInOrder(corner, rows.To[oh] - rows.From[oh], count, weight, target, from, end);
+                    continue;
+                }
                 for (int c = from; c < end; c += V.Count)
                 {
                     V sum = V.All(0);
@@ -56,6 +64,28 @@ internal static unsafe class WindowMean
                 }
             }
             return end;
+        }
+
+        private void MeanInOrder<V>(float* corner, int lines, int count, V weight, float* target, int from, int end)
+            where V : struct, ILanes<V>
+        {
+            for (int c = from; c < end; c += V.Count) V.All(0).Store(target + c);
+            for (int line = 0; line < lines; line++, corner += (long)width * channels)
+            {
+                float* cell = corner;
+                int k = 0;
+                for (; k + 4 <= count; k += 4, cell += 4L * channels)
+                {
+                    float* far = cell + (2L * channels);
+                    for (int c = from; c < end; c += V.Count)
+                        (V.Load(target + c) + ((V.Load(cell + c) + V.Load(cell + channels + c)) + (V.Load(far + c) + V.Load(far + channels + c)))).Store(target + c);
+                }
+                for (; k < count; k++, cell += channels)
+                {
+                    for (int c = from; c < end; c += V.Count) (V.Load(target + c) + V.Load(cell + c)).Store(target + c);
+                }
+            }
+            for (int c = from; c < end; c += V.Count) (V.Load(target + c) * weight).Store(target + c);
         }
     }
 
