@@ -48,8 +48,11 @@ public sealed class ConvTranspose2d : Layer
     private readonly Size2d dilation;
     private readonly int groups;
 
-    /// <inheritdoc cref="Conv2d(Philox, int, int, Size2d, Size2d?, Size2d?, Size2d?, int, bool, Initializer?)"/>
-    /// <param name="outputPadding">Rows and columns added at the bottom and the right, where a stride leaves the size open; 0 where left out.</param>
+    /// <summary>
+    /// A layer with starting values that <paramref name="random"/> decides. <paramref name="outputPadding"/> adds rows and columns at the bottom and the
+    /// right, where a stride leaves the size open; everything else is as in <see cref="Conv2d"/>.
+    /// </summary>
+    /// <exception cref="ShapeException">The groups do not divide the channels.</exception>
     public ConvTranspose2d(Philox random, int inChannels, int outChannels, Size2d kernelSize, Size2d? stride = null, Size2d? padding = null, Size2d? outputPadding = null,
         Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
     {

@@ -1,0 +1,53 @@
+using Delineate.Tensors;
+using Delineate.Tensors.Nn;
+using Delineate.Tensors.Weights;
+using Delineate.Testing;
+using Xunit;
+
+namespace Delineate.Tests.Models;
+
+/// <summary>What the comparisons of a network with its golden share.</summary>
+internal static class GoldenChecks
+{
+    /// <summary>Relative to the largest value: how far two exact implementations stay apart.</summary>
+    public const double Outputs = 7e-5;
+
+    public const double Losses = 3e-6;
+
+    private const double Gradients = 0.999;
+
+    public static T Loaded<T>(T network, Golden golden)
+        where T : Module
+    {
+        WeightLoading.Load(network, PyTorchFile.Load(golden.FilePath("model.pth")));
+        // The manifest counts every value of the state dict, the batch counters that we leave out included.
+        long batchCounters = network.NamedBuffers().Count(b => b.Name.EndsWith("running_mean", StringComparison.Ordinal));
+        Assert.Equal(golden.Meta.GetProperty("params").GetInt64(), network.StateDict().Sum(s => (long)s.Tensor.Length) + batchCounters);
+        return network;
+    }
+
+    public static void Close(Golden golden, string name, Tensor actual, double relative = Outputs) => TensorAssert.Close(golden.ChannelsLast(name), actual, relative, name);
+
+    /// <summary>Every gradient in the golden points where ours does and is as long.</summary>
+    public static void SameGradients(Golden golden, Module network)
+    {
+        var gradients = network.NamedParameters().ToDictionary(p => p.Name, p => p.Tensor.Gradient);
+        Assert.Equal(gradients.Keys.Order(), golden.Names.Where(n => n.StartsWith("grad.", StringComparison.Ordinal)).Select(n => n["grad.".Length..]).Order());
+        foreach ((string name, Tensor? gradient) in gradients)
+        {
+            double[] expected = Array.ConvertAll(golden.ChannelsLast($"grad.{name}").ToArray(), v => (double)v);
+            Assert.NotNull(gradient);
+            double cosine = TensorAssert.Cosine(expected, gradient.Span);
+            Assert.True(cosine >= Gradients, $"gradient of {name}: cosine {cosine:G6}");
+            double ratio = Math.Sqrt(gradient.ToArray().Sum(v => (double)v * v) / expected.Sum(v => v * v));
+            Assert.True(ratio is > 0.97 and < 1.03, $"gradient of {name}: {ratio:G5} times as long");
+        }
+    }
+
+    /// <summary>Names and shapes of a whole network, in PyTorch's order of axes, without the batch counters.</summary>
+    public static IEnumerable<string> StateList(Module network) => network.StateDict().Select(s => $"{s.Name} {RawTensor.Of(s.Tensor).Shape}");
+
+    /// <summary>The same from a reference list of <c>NAME, TYPE, SHAPE</c> lines.</summary>
+    public static IEnumerable<string> StateList(string path) =>
+        File.ReadAllLines(path).Where(l => l.Length > 0).Select(l => l.Split('\t')).Where(c => !c[0].EndsWith("num_batches_tracked", StringComparison.Ordinal)).Select(c => $"{c[0]} {c[2]}");
+}
