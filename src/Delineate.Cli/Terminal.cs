@@ -35,7 +35,7 @@ internal sealed class Terminal(bool json)
     }
 
     /// <summary>A remark for the person who watches; never part of the result.</summary>
-    public void Note(string text) => Console.Error.WriteLine(text);
+    public static void Note(string text) => Console.Error.WriteLine(text);
 
     /// <summary>The one object of <c>--json</c>. Without it nothing is printed.</summary>
     public void Json(JsonObject result)

@@ -33,7 +33,7 @@ internal static class EvalCommand
     {
         Model model = ModelFile.Load(weights);
         Dataset dataset = DatasetCatalog.Open(data, split);
-        foreach (string note in dataset.Notes) terminal.Note(note);
+        foreach (string note in dataset.Notes) Terminal.Note(note);
         if (dataset.Count == 0) throw new UserException($"the split '{split}' of {data} is empty");
         if (!dataset.Classes.Names.SequenceEqual(model.Classes.Names))
             throw new UserException($"{weights} knows the classes {Names(model.Classes)}, the data set has {Names(dataset.Classes)}: the labels would be compared wrongly");

@@ -54,7 +54,7 @@ internal static class PredictCommand
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {
-                    terminal.Note($"error: {e.Message.ReplaceLineEndings(" ")}");
+                    Terminal.Note($"error: {e.Message.ReplaceLineEndings(" ")}");
                     failures.Add(new JsonObject { ["file"] = files[i], ["error"] = e.Message });
                 }
                 tell(i + 1, files.Count, $"predicting {Path.GetFileName(files[i])}");

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Losses;
 using Delineate.Models;
-using Delineate.Tensors.Weights;
 using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
@@ -85,7 +84,7 @@ internal static class TrainCommand
     private static (Dataset Train, Dataset? Validation) Open(Terminal terminal, string folder, string trainSplit, string validationSplit)
     {
         Dataset train = DatasetCatalog.Open(folder, trainSplit);
-        foreach (string note in train.Notes) terminal.Note(note);
+        foreach (string note in train.Notes) Terminal.Note(note);
         if (train.Count == 0) throw new UserException($"the split '{trainSplit}' of {folder} is empty");
         return (train, validationSplit == "none" ? null : DatasetCatalog.Open(folder, validationSplit));
     }
@@ -95,20 +94,14 @@ internal static class TrainCommand
     {
         DataReport report = terminal.Progress("checking the data", tell =>
             DataCheck.Run(folder, DataCheckOptions.Short, new Reporter((done, count) => tell(done, count, "checking the data")), cancel));
-        foreach (Finding finding in report.Findings.Where(f => f.Severity != Severity.Note).Take(10)) terminal.Note(DataCommand.Describe(finding));
+        foreach (Finding finding in report.Findings.Where(f => f.Severity != Severity.Note).Take(10)) Terminal.Note(DataCommand.Describe(finding));
         if (report.Errors > 0) throw new UserException($"{folder} has {report.Errors} fault{(report.Errors == 1 ? "" : "s")} that would spoil the training; 'delineate data check {folder}' lists all (--skip-check trains regardless)");
     }
 
-    /// <summary>Puts weights of the same network into a new one; layers whose shapes differ (another number of classes) keep their new values.</summary>
     private static void LoadStart(Terminal terminal, Model model, string file)
     {
-        IReadOnlyDictionary<string, RawTensor> state = WeightFile.Load(file);
-        var shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.Of(s.Tensor).Shape);
-        bool OtherClasses(string name) => name.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal)
-            || ((name.Contains("classifier.", StringComparison.Ordinal) || name.StartsWith("outc.", StringComparison.Ordinal))
-                && (!shapes.TryGetValue(name, out Tensors.Shape mine) || !state.TryGetValue(name, out RawTensor? theirs) || theirs.Shape != mine));
-        string[] anew = [.. WeightLoading.Load(model.Network, state, OtherClasses).Where(n => !n.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))];
-        terminal.Note(anew.Length == 0 ? $"weights from {file}" : $"weights from {file}; these start anew: {string.Join(", ", anew)}");
+        IReadOnlyList<string> anew = ModelFile.LoadInto(model, file);
+        Terminal.Note(anew.Count == 0 ? $"weights from {file}" : $"weights from {file}; these start anew: {string.Join(", ", anew)}");
     }
 
     private static string Title(string data, Recipe recipe) => $"{recipe.Model} on {System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(data))}";

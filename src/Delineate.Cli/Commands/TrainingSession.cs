@@ -15,7 +15,7 @@ internal static class TrainingSession
     public static JsonObject? Run(Terminal terminal, Recipe recipe, Model model, Dataset train, Dataset? validation, RunFolder folder, string title, CancellationToken cancel)
     {
         long parameters = model.Network.ParameterCount();
-        terminal.Note($"{model.Name}: {parameters:N0} parameters, {model.Classes.Count} classes; {train.Count} training images{(validation is null ? "" : $", {validation.Count} for validation")}; {ThreadTeam.Threads} threads");
+        Terminal.Note($"{model.Name}: {parameters:N0} parameters, {model.Classes.Count} classes; {train.Count} training images{(validation is null ? "" : $", {validation.Count} for validation")}; {ThreadTeam.Threads} threads");
         TrainingState state = terminal.Progress("training", tell =>
         {
             var trainer = new Trainer(model, recipe, train, validation, folder)
@@ -28,15 +28,15 @@ internal static class TrainingSession
                 },
                 EpochDone = r => PrintEpoch(terminal, recipe, r),
             };
-            if (trainer.State.Step > 0) terminal.Note($"resumed at step {trainer.State.Step} in epoch {Math.Min(recipe.Epochs, trainer.State.Epoch + 1)}");
+            if (trainer.State.Step > 0) Terminal.Note($"resumed at step {trainer.State.Step} in epoch {Math.Min(recipe.Epochs, trainer.State.Epoch + 1)}");
             return trainer.Run(cancel);
         });
         if (state.Epoch < recipe.Epochs && state.Stopped is null)
         {
-            terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}; go on with: delineate train --resume {folder.Path}");
+            Terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}; go on with: delineate train --resume {folder.Path}");
             return null;
         }
-        if (state.Stopped is { } why) terminal.Note($"stopped early: {why}");
+        if (state.Stopped is { } why) Terminal.Note($"stopped early: {why}");
 
         var result = new JsonObject
         {
@@ -79,6 +79,6 @@ internal static class TrainingSession
     private static void PrintEpoch(Terminal terminal, Recipe recipe, EpochRecord r)
     {
         string score = r.MeanIou is { } iou ? string.Create(CultureInfo.InvariantCulture, $"  mean IoU {100 * iou:F1}  pixel accuracy {100 * r.PixelAccuracy:F1}") : "";
-        terminal.Note(string.Create(CultureInfo.InvariantCulture, $"epoch {r.Epoch}/{recipe.Epochs}  loss {r.TrainLoss:F4}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
+        Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"epoch {r.Epoch}/{recipe.Epochs}  loss {r.TrainLoss:F4}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
     }
 }

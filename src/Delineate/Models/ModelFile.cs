@@ -29,6 +29,22 @@ public static class ModelFile
         return model;
     }
 
+    /// <summary>
+    /// Puts the weights of the same network, from a model file or a PyTorch checkpoint, into a model. Score layers made for another number of classes
+    /// keep the model's own values. Returns the names that did.
+    /// </summary>
+    /// <exception cref="WeightsFormatException">The file is damaged or of no known format.</exception>
+    /// <exception cref="WeightsMismatchException">It holds another network.</exception>
+    public static IReadOnlyList<string> LoadInto(Model model, string path)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        IReadOnlyDictionary<string, RawTensor> state = WeightFile.Load(path);
+        Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.Of(s.Tensor).Shape);
+        return [.. WeightLoading.Load(model.Network, state, StartsAnew).Where(shapes.ContainsKey)];
+
+        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !(shapes.TryGetValue(name, out Shape mine) && state.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine));
+    }
+
     /// <summary>What a model file says of itself, without reading its weights.</summary>
     public static ModelCard LoadCard(string path) => ReadCard(SafetensorsFile.LoadMetadata(path), path);
 
@@ -46,7 +62,9 @@ public static class ModelFile
     }
 
     internal static void LoadWeights(SafetensorsFile file, Model model) =>
-        WeightLoading.Load(model.Network, file.Tensors, skip: name => name.StartsWith(TrainingPrefix, StringComparison.Ordinal));
+        WeightLoading.Load(model.Network, file.Tensors, skip: IsTraining);
+
+    private static bool IsTraining(string name) => name.StartsWith(TrainingPrefix, StringComparison.Ordinal);
 
     private static ModelCard ReadCard(IReadOnlyDictionary<string, string> metadata, string path)
     {

@@ -31,6 +31,12 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         return parameterName.StartsWith("aux_classifier.", StringComparison.Ordinal);
     }
 
+    public override bool IsScoreLayer(string parameterName)
+    {
+        ArgumentNullException.ThrowIfNull(parameterName);
+        return IsAuxiliary(parameterName) || parameterName.StartsWith("classifier.", StringComparison.Ordinal) || parameterName.StartsWith("outc.", StringComparison.Ordinal);
+    }
+
     public override Losses Loss(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
