@@ -11,13 +11,14 @@ public enum ImageFormat
 }
 
 /// <summary>
-/// Size and kind of an image file. Sizes are those of the picture as viewed (a JPEG's Exif orientation applied). <paramref name="Channels"/> counts stored samples of a
-/// pixel: 1 for grey and palette files, 3 for RGB; <paramref name="HasPalette"/> tells indices from grey.
+/// Size and kind of an image file. Sizes are those of the picture as viewed (a JPEG's Exif orientation applied). <paramref name="Channels"/> counts
+/// stored samples of a pixel: 1 for grey and palette files, 3 for RGB; <paramref name="HasPalette"/> tells indices from grey.
 /// </summary>
 public readonly record struct ImageHeader(ImageFormat Format, int Height, int Width, int Channels, int BitDepth, bool HasPalette);
 
 /// <summary>
-/// Image files by path: reads PNG and JPEG by what the bytes say, whatever the name; writes by the name's extension, so that a file is there in whole or not at all.
+/// Image files by path: reads PNG and JPEG by what the bytes say, whatever the name; writes by the name's extension, so that a file is there in
+/// whole or not at all.
 /// </summary>
 public static class ImageFile
 {
@@ -86,8 +87,9 @@ public static class ImageFile
     private static PngImage LoadExact(string path, string wanted)
     {
         byte[] file = File.ReadAllBytes(path);
+        string remedy = "save them as a palette or grey PNG";
         if (FormatOf(file, path) == ImageFormat.Jpeg)
-            throw new ImageFormatException(path, 0, $"this is a JPEG file, which cannot hold {wanted}: its compression changes values; save them as a palette or grey PNG");
+            throw new ImageFormatException(path, 0, $"this is a JPEG file, which cannot hold {wanted}: its compression changes values; {remedy}");
         return Png.Decode(file, path);
     }
 
@@ -107,7 +109,7 @@ public static class ImageFile
         string reason = file.IsEmpty ? "the file is empty"
             : Recognise(file) is { } kind ? $"the file is in {kind} format, which is not read: convert it to PNG or JPEG"
             : file.StartsWith("version https://git-lfs"u8) ? "this is a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'"
-            : file.TrimStart(" \t\r\n\uFEFF"u8).StartsWith("<"u8) ? "this is a text file of mark-up (a saved web page or an SVG drawing?), not a PNG or JPEG file"
+            : file.TrimStart(" \t\r\n\uFEFF"u8).StartsWith("<"u8) ? "this is mark-up (a saved web page or an SVG drawing?), not a PNG or JPEG file"
             : $"this is neither a PNG nor a JPEG file: it starts with {Convert.ToHexString(file[..Math.Min(8, file.Length)])}";
         throw new ImageFormatException(name, 0, reason);
     }

@@ -1,3 +1,5 @@
+using Delineate.Tensors.Kernels;
+
 namespace Delineate.Tensors;
 
 /// <summary>One recorded op: what it made, what it read, and how the gradient of the one becomes the gradients of the others.</summary>
@@ -58,6 +60,7 @@ public static class Autograd
         if (root.Node is null)
         {
             if (root.RequiresGrad) Accumulate(root, rootGradient);
+            else rootGradient.Block.Release();
             return;
         }
         bool givesBack = TensorMemory.Current is not null;
@@ -120,9 +123,12 @@ public static class Autograd
         }
         else
         {
-            sum = Own(sum);
-            System.Numerics.Tensors.TensorPrimitives.Add(sum.Span, gradient.Span, sum.Span);
-            gradient.Block.Release();
+            // Into the one of the two that nobody else holds, else into a third.
+            Tensor total = sum.Block.IsUnshared ? sum : gradient.Block.IsUnshared ? gradient : Tensor.Empty(sum.Shape);
+            Elementwise.Zip(sum, gradient, total, default(AddOp));
+            if (total != sum) sum.Block.Release();
+            if (total != gradient) gradient.Block.Release();
+            sum = tensor.Node is null ? total.Keep() : total;
         }
         if (tensor.Node is null) tensor.Gradient = sum;
         else tensor.Node.Gradient = sum;

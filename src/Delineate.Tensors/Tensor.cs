@@ -92,10 +92,10 @@ public sealed class Tensor
     /// <see cref="RequiresGrad"/>. The tape is consumed; inside a <see cref="TensorMemory.Scope"/> the memory of the tensors on it is given back on the way.
     /// </summary>
     /// <exception cref="ShapeException">The tensor has more than one element: pass the gradient of each.</exception>
-    public void Backward() => Backward(Length == 1 ? Full(Shape, 1) : throw new ShapeException($"Backward starts from one element, this tensor is {Shape}: reduce it (Sum, Mean) or pass its gradient"));
+    public void Backward() => Autograd.Walk(this, Length == 1 ? Full(Shape, 1) : throw new ShapeException($"Backward starts from one element, this tensor is {Shape}: reduce it (Sum, Mean) or pass its gradient"));
 
-    /// <summary>The same from a tensor of any shape, whose own gradient is <paramref name="gradient"/>.</summary>
-    public void Backward(Tensor gradient) => Autograd.Walk(this, gradient);
+    /// <summary>The same from a tensor of any shape, whose own gradient is <paramref name="gradient"/>, which stays the caller's.</summary>
+    public void Backward(Tensor gradient) => Autograd.Walk(this, gradient.View(gradient.Shape));
 
     public override string ToString()
     {

@@ -25,15 +25,20 @@ public static class Fuzzer
 
     /// <summary>
     /// Decodes <paramref name="count"/> damaged copies of <paramref name="corpus"/> on a thread of its own and fails the test at the first that
-    /// throws anything but <typeparamref name="TRefusal"/>, takes over five seconds, or allocates more than <paramref name="allowedBytes"/> grants that input.
+    /// throws anything but <typeparamref name="TRefusal"/>, takes over five seconds, or allocates more than <paramref name="allowedBytes"/> grants it.
     /// <paramref name="repair"/> mends the checksums of every second input, which would otherwise be refused before the code behind them is reached.
     /// </summary>
     public static FuzzReport Run<TRefusal>(
-        IReadOnlyList<byte[]> corpus, int count, int seed, Action<byte[]> decode, Func<byte[], long> allowedBytes, Func<byte[], byte[]>? repair = null)
+        IReadOnlyList<byte[]> corpus,
+        int count,
+        int seed,
+        Action<byte[]> decode,
+        Func<byte[], long> allowedBytes,
+        Func<byte[], byte[]>? repair = null)
         where TRefusal : Exception
     {
         var state = new RunState { StartedAt = Stopwatch.GetTimestamp() };
-        var worker = new Thread(() => Work<TRefusal>(corpus, count, seed, decode, allowedBytes, repair, state)) { IsBackground = true, Name = "fuzz" };
+        var worker = new Thread(() => Work<TRefusal>(corpus, count, seed, decode, allowedBytes, repair, state)) { IsBackground = true };
         worker.Start();
         while (!worker.Join(100))
         {
@@ -60,7 +65,13 @@ public static class Fuzzer
     }
 
     private static void Work<TRefusal>(
-        IReadOnlyList<byte[]> corpus, int count, int seed, Action<byte[]> decode, Func<byte[], long> allowedBytes, Func<byte[], byte[]>? repair, RunState state)
+        IReadOnlyList<byte[]> corpus,
+        int count,
+        int seed,
+        Action<byte[]> decode,
+        Func<byte[], long> allowedBytes,
+        Func<byte[], byte[]>? repair,
+        RunState state)
         where TRefusal : Exception
     {
         for (int index = 0; index < count; index++)
@@ -148,7 +159,8 @@ public static class Fuzzer
         byte[] input = Mutate(corpus, seed, index, repair);
         int first = RandomFor(seed, index).Next(corpus.Count);
         int shown = Math.Min(input.Length, 1024);
-        return $"input {index} of seed {seed} (from corpus file {first}, {input.Length} bytes) {what}\nits first {shown} bytes in base64: {Convert.ToBase64String(input, 0, shown)}";
+        return $"input {index} of seed {seed} (from corpus file {first}, {input.Length} bytes) {what}\n"
+            + $"its first {shown} bytes in base64: {Convert.ToBase64String(input, 0, shown)}";
     }
 
     private sealed class RunState

@@ -3,10 +3,16 @@ using System.Runtime.InteropServices;
 
 namespace Delineate.Imaging;
 
-/// <summary>Entropy decoding of one 8×8 block: sequential (T.81, F.2.2) and the four kinds of progressive scan (G.1.2). Blocks are 64 coefficients, row-major.</summary>
+/// <summary>
+/// Entropy decoding of one 8×8 block: sequential (T.81, F.2.2) and the four kinds of progressive scan (G.1.2). Blocks are 64 coefficients,
+/// row-major.
+/// </summary>
 internal static class BlockDecoder
 {
-    /// <summary>Decodes a whole block into zeroed memory and returns the place, in coding order, of its last coefficient: 0 where only the mean is there.</summary>
+    /// <summary>
+    /// Decodes a whole block into zeroed memory and returns the place, in coding order, of its last coefficient: 0 where only the mean is
+    /// there.
+    /// </summary>
     public static int Sequential(ref EntropyReader bits, JpegComponent component, ref short block)
     {
         DcFirst(ref bits, component, 0, ref block);
@@ -41,7 +47,9 @@ internal static class BlockDecoder
         if (bits.ReadBit()) block |= (short)(1 << low);
     }
 
-    /// <summary>First scan of a band of coefficients. <paramref name="endOfBand"/> counts the blocks ahead that hold nothing in this band.</summary>
+    /// <summary>
+    /// First scan of a band of coefficients. <paramref name="endOfBand"/> counts the blocks ahead that hold nothing in this band.
+    /// </summary>
     public static void AcFirst(ref EntropyReader bits, HuffmanDecoder table, int first, int last, int low, ref short block, ref int endOfBand)
     {
         if (endOfBand > 0)
@@ -53,7 +61,9 @@ internal static class BlockDecoder
         if (category > 0) endOfBand = (1 << category) - 1 + bits.Read(category);
     }
 
-    /// <summary>One more bit of each coefficient of a band: a correction for those that are not zero, and the ones that become ±1 at this bit.</summary>
+    /// <summary>
+    /// One more bit of each coefficient of a band: a correction for those that are not zero, and the ones that become ±1 at this bit.
+    /// </summary>
     public static void AcRefine(ref EntropyReader bits, HuffmanDecoder table, int first, int last, int low, ref short block, ref int endOfBand)
     {
         ref byte zigzag = ref MemoryMarshal.GetReference(JpegTables.Zigzag);
@@ -105,8 +115,9 @@ internal static class BlockDecoder
     }
 
     /// <summary>
-    /// Runs and values of the coefficients <paramref name="first"/> to <paramref name="last"/> (at most 63); returns the place of the last one that came.
-    /// <paramref name="category"/> is that of the end-of-band code, 0 where the band was filled or the code ends this block alone.
+    /// Runs and values of the coefficients <paramref name="first"/> to <paramref name="last"/> (at most 63); returns the place of the last
+    /// one that came. <paramref name="category"/> is that of the end-of-band code, 0 where the band was filled or the code ends this block
+    /// alone.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int AcBand(ref EntropyReader bits, HuffmanDecoder table, int first, int last, int low, ref short block, out int category)

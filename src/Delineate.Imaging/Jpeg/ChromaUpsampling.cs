@@ -5,9 +5,10 @@ using System.Runtime.Intrinsics;
 namespace Delineate.Imaging;
 
 /// <summary>
-/// Brings the rows of a subsampled component to the picture's size. Factors of two use a triangle filter: each new sample is ¾ of the nearer and ¼ of the farther old one,
-/// rounded up and down in turn so that no drift builds up; others repeat samples. Rows are given by the place of their first sample and are read from one sample
-/// before it to 17 after their last; <c>target</c> takes up to 31 samples more than asked for.
+/// Brings the rows of a subsampled component to the picture's size. Factors of two use a triangle filter: each new sample is ¾ of the
+/// nearer and ¼ of the farther old one, rounded up and down in turn so that no drift builds up; others repeat samples. Rows are given by
+/// the place of their first sample and are read from one sample before it to 17 after their last; <c>target</c> takes up to 31 samples more
+/// than asked for.
 /// </summary>
 internal static class ChromaUpsampling
 {
@@ -27,7 +28,10 @@ internal static class ChromaUpsampling
         }
     }
 
-    /// <summary>One row of twice the height and width, between the row that is <paramref name="near"/> it and the one <paramref name="far"/> from it. 2 × [width] → [2·width].</summary>
+    /// <summary>
+    /// One row of twice the height and width, between the row that is <paramref name="near"/> it and the one <paramref name="far"/> from
+    /// it. 2 × [width] → [2·width].
+    /// </summary>
     public static void DoubleBoth(ReadOnlySpan<byte> samples, int near, int far, int width, Span<byte> target)
     {
         ref byte nearRow = ref Checked(samples, near, width);
@@ -44,7 +48,10 @@ internal static class ChromaUpsampling
         }
     }
 
-    /// <summary>One row of twice the height. <paramref name="rounding"/> is 1 for the upper of the two rows and 2 for the lower. 2 × [width] → [width].</summary>
+    /// <summary>
+    /// One row of twice the height. <paramref name="rounding"/> is 1 for the upper of the two rows and 2 for the lower. 2 × [width] →
+    /// [width].
+    /// </summary>
     public static void DoubleHeight(ReadOnlySpan<byte> samples, int near, int far, int width, int rounding, Span<byte> target)
     {
         ReadOnlySpan<byte> nearRow = samples.Slice(near, width);

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Delineate.Imaging;
 
 /// <summary>
-/// Bits of one entropy-coded segment, with stuffed zero bytes taken out. At a marker, or at the end of the file, zero bits follow without end, so that decoding
-/// cannot run away; <see cref="Exhausted"/> tells that some of them were used.
+/// Bits of one entropy-coded segment, with stuffed zero bytes taken out. At a marker, or at the end of the file, zero bits follow without
+/// end, so that decoding cannot run away; <see cref="Exhausted"/> tells that some of them were used.
 /// </summary>
 internal ref struct EntropyReader
 {

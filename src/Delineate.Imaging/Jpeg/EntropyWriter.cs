@@ -5,7 +5,10 @@ using System.Runtime.Intrinsics;
 
 namespace Delineate.Imaging;
 
-/// <summary>A growing file: whole bytes and segments for headers, Huffman codes and numbers, with zeros stuffed after 0xFF, for blocks (T.81, F.1.2).</summary>
+/// <summary>
+/// A growing file: whole bytes and segments for headers, Huffman codes and numbers, with zeros stuffed after 0xFF, for blocks (T.81,
+/// F.1.2).
+/// </summary>
 internal sealed class EntropyWriter(int capacity)
 {
     // 64 coefficients of at most 16 + 10 bits, every byte of them stuffed, with the words that may still be waiting.
@@ -46,7 +49,10 @@ internal sealed class EntropyWriter(int capacity)
         _length += 2 + content.Length;
     }
 
-    /// <summary>One block of 64 quantized coefficients, row-major; <paramref name="previousMean"/> is the mean of the component's block before and becomes this one's.</summary>
+    /// <summary>
+    /// One block of 64 quantized coefficients, row-major; <paramref name="previousMean"/> is the mean of the component's block before and
+    /// becomes this one's.
+    /// </summary>
     public void Block(ReadOnlySpan<short> coefficients, int[] dcCodes, int[] acCodes, ref int previousMean)
     {
         Reserve(LargestBlock);
@@ -103,7 +109,9 @@ internal sealed class EntropyWriter(int capacity)
         return mask;
     }
 
-    /// <summary>A code, and the number behind it in <paramref name="size"/> bits: negative ones less one, as two's complement cut off.</summary>
+    /// <summary>
+    /// A code, and the number behind it in <paramref name="size"/> bits: negative ones less one, as two's complement cut off.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Put(int code, int value, int size)
     {

@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics;
 namespace Delineate.Imaging;
 
 /// <summary>
-/// The 8×8 cosine transform and quantizer of the encoder (T.81, A.3.3 and A.3.4) as two products with the cosine matrix, C·X·Cᵀ. The additions' order is fixed and nothing is
-/// fused, so a picture encodes to the same bytes on every machine.
+/// The 8×8 cosine transform and quantizer of the encoder (T.81, A.3.3 and A.3.4) as two products with the cosine matrix, C·X·Cᵀ. The
+/// additions' order is fixed and nothing is fused, so a picture encodes to the same bytes on every machine.
 /// </summary>
 internal static class ForwardDct
 {
@@ -14,7 +14,10 @@ internal static class ForwardDct
     private static readonly float[] _cosines = Cosines(transposed: false);
     private static readonly float[] _transposed = Cosines(transposed: true);
 
-    /// <summary>Transforms 8 rows of 8 samples, <paramref name="stride"/> bytes apart, and rounds each coefficient times its reciprocal step. → [64], row-major.</summary>
+    /// <summary>
+    /// Transforms 8 rows of 8 samples, <paramref name="stride"/> bytes apart, and rounds each coefficient times its reciprocal step. →
+    /// [64], row-major.
+    /// </summary>
     public static void Transform(ReadOnlySpan<byte> samples, int stride, ReadOnlySpan<float> reciprocals, Span<short> coefficients)
     {
         _ = samples[..((7 * stride) + 8)];
@@ -26,7 +29,8 @@ internal static class ForwardDct
         ref float step = ref MemoryMarshal.GetReference(reciprocals);
         ref short target = ref MemoryMarshal.GetReference(coefficients);
 
-        // Down the columns. C(u, 7 - x) = ±C(u, x), plus for even u, so sums of mirrored rows serve the even u and differences the odd ones.
+        // Down the columns. C(u, 7 - x) = ±C(u, x), plus for even u, so sums of mirrored rows serve the even u and differences the odd
+        // ones.
         Fold(ref source, stride, 0, out var s0, out var d0);
         Fold(ref source, stride, 1, out var s1, out var d1);
         Fold(ref source, stride, 2, out var s2, out var d2);
@@ -64,13 +68,16 @@ internal static class ForwardDct
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Row(ref byte samples)
     {
-        var shorts = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref samples)).AsByte()).AsInt16() - Vector128.Create((short)128);
+        var bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref samples)).AsByte();
+        var shorts = Vector128.WidenLower(bytes).AsInt16() - Vector128.Create((short)128);
         return Vector256.Create(Vector128.WidenLower(shorts), Vector128.WidenUpper(shorts));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Product(ref float cosines, int u, Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3) =>
-        ((x0 * Unsafe.Add(ref cosines, u)) + (x1 * Unsafe.Add(ref cosines, u + 1))) + ((x2 * Unsafe.Add(ref cosines, u + 2)) + (x3 * Unsafe.Add(ref cosines, u + 3)));
+    private static Vector256<float> Product(
+        ref float cosines, int u, Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3) =>
+        ((x0 * Unsafe.Add(ref cosines, u)) + (x1 * Unsafe.Add(ref cosines, u + 1)))
+        + ((x2 * Unsafe.Add(ref cosines, u + 2)) + (x3 * Unsafe.Add(ref cosines, u + 3)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Weighted(ref float work, ref float transposed, int u, int x) =>
@@ -82,7 +89,10 @@ internal static class ForwardDct
         for (int u = 0; u < 8; u++)
         {
             for (int x = 0; x < 8; x++)
-                matrix[transposed ? (x * 8) + u : (u * 8) + x] = (float)(u == 0 ? Math.Sqrt(0.125) : 0.5 * Math.Cos(((2 * x) + 1) * u * Math.PI / 16));
+            {
+                double cosine = u == 0 ? Math.Sqrt(0.125) : 0.5 * Math.Cos(((2 * x) + 1) * u * Math.PI / 16);
+                matrix[transposed ? (x * 8) + u : (u * 8) + x] = (float)cosine;
+            }
         }
         return matrix;
     }

@@ -3,15 +3,17 @@ using System.Runtime.CompilerServices;
 namespace Delineate.Imaging;
 
 /// <summary>
-/// A Huffman table laid out for decoding: the next <see cref="LookupBits"/> bits give the code and, where they reach that far, the coefficient behind it.
-/// Codes and values: T.81, annexes C, F.1.2 and F.2.2.
+/// A Huffman table laid out for decoding: the next <see cref="LookupBits"/> bits give the code and, where they reach that far, the
+/// coefficient behind it. Codes and values: T.81, annexes C, F.1.2 and F.2.2.
 /// </summary>
 internal sealed class HuffmanDecoder
 {
     /// <summary>10 bits hold nearly every code of a photo with its value, and four tables of 4 KB stay in the first-level cache.</summary>
     public const int LookupBits = 10;
 
-    /// <summary>The run of an entry that ends a block; in progressive scans the run less this is the category of the end-of-band count.</summary>
+    /// <summary>
+    /// The run of an entry that ends a block; in progressive scans the run less this is the category of the end-of-band count.
+    /// </summary>
     public const int EndOfBlockRun = 64;
 
     private readonly int[] _lookup = new int[1 << LookupBits];
@@ -26,11 +28,14 @@ internal sealed class HuffmanDecoder
     private HuffmanDecoder(byte[] symbols, bool isDc) => (_symbols, _isDc) = (symbols, isDc);
 
     /// <summary>
-    /// Entries: 0 where the code is longer than the lookup, else value &lt;&lt; 17 | run &lt;&lt; 10 | bits of the value still to be read &lt;&lt; 6 | bits to drop (the six bits that a shift looks at).
+    /// Entries: 0 where the code is longer than the lookup, else value &lt;&lt; 17 | run &lt;&lt; 10 | bits of the value still to be read
+    /// &lt;&lt; 6 | bits to drop (the six bits that a shift looks at).
     /// </summary>
     public int[] Lookup => _lookup;
 
-    /// <summary>Builds the table from the number of codes of each length 1 to 16 and their symbols. Null where no prefix code has these lengths.</summary>
+    /// <summary>
+    /// Builds the table from the number of codes of each length 1 to 16 and their symbols. Null where no prefix code has these lengths.
+    /// </summary>
     public static HuffmanDecoder? TryBuild(ReadOnlySpan<byte> lengthCounts, ReadOnlySpan<byte> symbols, bool isDc)
     {
         var table = new HuffmanDecoder(symbols.ToArray(), isDc);

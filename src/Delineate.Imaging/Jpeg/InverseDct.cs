@@ -6,8 +6,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Delineate.Imaging;
 
 /// <summary>
-/// The 8×8 inverse cosine transform in 32-bit fixed point, after Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications" (1989).
-/// Constants have 13 fraction bits and the values between the passes 2, the precision that JPEG readers agree on, so samples come out equal to theirs.
+/// The 8×8 inverse cosine transform in 32-bit fixed point, after Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with
+/// 11 multiplications" (1989). Constants have 13 fraction bits and the values between the passes 2, the precision that JPEG readers agree
+/// on, so samples come out equal to theirs.
 /// </summary>
 internal static class InverseDct
 {
@@ -18,7 +19,9 @@ internal static class InverseDct
     private const int C0298 = 2446, C0390 = 3196, C0541 = 4433, C0765 = 6270, C0899 = 7373, C1175 = 9633;
     private const int C1501 = 12299, C1847 = 15137, C1961 = 16069, C2053 = 16819, C2562 = 20995, C3072 = 25172;
 
-    /// <summary>Multiplies 64 coefficients by the quantizer's steps and writes 8 rows of 8 samples, <paramref name="stride"/> bytes apart.</summary>
+    /// <summary>
+    /// Multiplies 64 coefficients by the quantizer's steps and writes 8 rows of 8 samples, <paramref name="stride"/> bytes apart.
+    /// </summary>
     public static void Transform(ref short coefficients, ref int quantization, ref byte samples, int stride)
     {
         var r0 = Row(ref coefficients, ref quantization, 0);

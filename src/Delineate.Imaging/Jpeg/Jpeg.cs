@@ -1,21 +1,23 @@
 namespace Delineate.Imaging;
 
-/// <summary>What a JPEG file declares. Sizes are those of the picture as viewed, its orientation applied.</summary>
-/// <param name="Height">Rows.</param>
-/// <param name="Width">Columns.</param>
-/// <param name="Components">1 grey, 3 colour, 4 ink.</param>
-/// <param name="Progressive">Whether the picture comes in scans of growing detail.</param>
-/// <param name="Orientation">How stored rows and columns are turned for viewing.</param>
+/// <summary>
+/// What a JPEG file declares. Sizes are those of the picture as viewed, its orientation applied. <paramref name="Components"/> is 1 for grey,
+/// 3 for colour, 4 for ink; <paramref name="Progressive"/> pictures come in scans of growing detail.
+/// </summary>
 public readonly record struct JpegHeader(int Height, int Width, int Components, bool Progressive, ExifOrientation Orientation);
 
 /// <summary>
-/// JPEG files (ITU-T T.81, JFIF 1.02). Read: 8-bit baseline, extended and progressive Huffman files, grey, YCbCr, RGB, CMYK and YCCK, any sampling, with
-/// the Exif orientation applied. Written: baseline YCbCr.
+/// JPEG files (ITU-T T.81, JFIF 1.02). Read: 8-bit baseline, extended and progressive Huffman files, grey, YCbCr, RGB, CMYK and YCCK, any
+/// sampling, with the Exif orientation applied. Written: baseline YCbCr.
 /// </summary>
 public static class Jpeg
 {
-    /// <summary>The picture in <paramref name="file"/>, as it is to be viewed. <paramref name="name"/> is what errors call the file. → [H, W, 3].</summary>
-    /// <exception cref="ImageFormatException">The file is damaged, cut short, too large, or of a kind that is not read (arithmetic coding, lossless, 12 bits, hierarchical).</exception>
+    /// <summary>
+    /// The picture in <paramref name="file"/>, as it is to be viewed. <paramref name="name"/> is what errors call the file. → [H, W, 3].
+    /// </summary>
+    /// <exception cref="ImageFormatException">
+    /// The file is damaged, cut short, too large, or of a kind that is not read (arithmetic coding, lossless, 12 bits, hierarchical).
+    /// </exception>
     public static Image Decode(ReadOnlySpan<byte> file, string name)
     {
         var decoder = new JpegDecoder(file, name);
@@ -34,8 +36,9 @@ public static class Jpeg
     }
 
     /// <summary>
-    /// <paramref name="image"/> as a baseline JFIF file. <paramref name="quality"/> runs from 1 to 100 on the scale that PIL and most programs share: the quantizers of
-    /// T.81's annex K, as they are at 50. Colour is stored at half the height and width (4:2:0), and at full size from quality 95 on. [H, W, 3] → bytes.
+    /// <paramref name="image"/> as a baseline JFIF file. <paramref name="quality"/> runs from 1 to 100 on the scale that PIL and most
+    /// programs share: the quantizers of T.81's annex K, as they are at 50. Colour is stored at half the height and width (4:2:0), and at
+    /// full size from quality 95 on. [H, W, 3] → bytes.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The quality is not 1 to 100.</exception>
     /// <exception cref="ArgumentException">A side is longer than the 65535 pixels that a JPEG can have.</exception>

@@ -15,13 +15,14 @@ internal enum JpegColorModel
 }
 
 /// <summary>
-/// Rows of components to RGB pixels. The YCbCr equations are those of JFIF 1.02 (ITU-R BT.601, full range) in 16-bit fixed point. Four-component files hold ink
-/// inverted (255 is none), as Adobe's programs write them and everybody reads them.
+/// Rows of components to RGB pixels. The YCbCr equations are those of JFIF 1.02 (ITU-R BT.601, full range) in 16-bit fixed point.
+/// Four-component files hold ink inverted (255 is none), as Adobe's programs write them and everybody reads them.
 /// </summary>
 internal static class JpegColor
 {
     // 1.402 = 1 + 26345/65536, 1.772 = 2 - 14942/65536, 0.34414 = 22554/65536, 0.71414 = 1 - 18734/65536.
     private const int RedOfCr = 26345, BlueOfCb = -14942, GreenOfCb = -22554, GreenOfCr = 18734;
+    private const int HalfLevel = 1 << 15, CentreLevel = (128 << 16) + HalfLevel - 1;
     private const int Lanes = 16;
 
     /// <summary>[W] grey → [W, 3].</summary>
@@ -68,7 +69,10 @@ internal static class JpegColor
         }
     }
 
-    /// <summary>Darkens colours by black ink, in place: <paramref name="rgb"/> holds what the coloured inks leave, <paramref name="black"/> what the black ink leaves. [W, 3], [W].</summary>
+    /// <summary>
+    /// Darkens colours by black ink, in place: <paramref name="rgb"/> holds what the coloured inks leave, <paramref name="black"/> what the
+    /// black ink leaves. [W, 3], [W].
+    /// </summary>
     public static void ApplyBlack(Span<byte> rgb, ReadOnlySpan<byte> black)
     {
         for (int x = 0; x < black.Length; x++)
@@ -80,20 +84,25 @@ internal static class JpegColor
         }
     }
 
-    /// <summary>[W, 3] → Y, Cb and Cr, [W] each: the inverse equations, in 16 fraction bits, with halves of Cb and Cr rounded down.</summary>
+    /// <summary>
+    /// [W, 3] → Y, Cb and Cr, [W] each: the inverse equations, in 16 fraction bits, with halves of Cb and Cr rounded down.
+    /// </summary>
     public static void RgbToYCbCr(ReadOnlySpan<byte> rgb, Span<byte> luma, Span<byte> cb, Span<byte> cr)
     {
-        const int half = 1 << 15;
-        const int centre = (128 << 16) + half - 1;
-        cb = cb[..luma.Length];
-        cr = cr[..luma.Length];
-        for (int x = 0; x < luma.Length; x++)
+        int x = 0;
+        for (; x <= luma.Length - Lanes; x += Lanes)
         {
-            (int r, int g, int b) = (rgb[0], rgb[1], rgb[2]);
-            rgb = rgb[3..];
-            luma[x] = (byte)(((19595 * r) + (38470 * g) + (7471 * b) + half) >> 16);
-            cb[x] = (byte)(((-11059 * r) - (21709 * g) + (32768 * b) + centre) >> 16);
-            cr[x] = (byte)(((32768 * r) - (27439 * g) - (5329 * b) + centre) >> 16);
+            LoadRgb(ref MemoryMarshal.GetReference(rgb.Slice(x * 3, Lanes * 3)), out var r, out var g, out var b);
+            Weigh(r, g, b, 19595, 38470, 7471, HalfLevel).CopyTo(luma[x..]);
+            Weigh(r, g, b, -11059, -21709, 32768, CentreLevel).CopyTo(cb[x..]);
+            Weigh(r, g, b, 32768, -27439, -5329, CentreLevel).CopyTo(cr[x..]);
+        }
+        for (; x < luma.Length; x++)
+        {
+            (int r, int g, int b) = (rgb[x * 3], rgb[(x * 3) + 1], rgb[(x * 3) + 2]);
+            luma[x] = (byte)(((19595 * r) + (38470 * g) + (7471 * b) + HalfLevel) >> 16);
+            cb[x] = (byte)(((-11059 * r) - (21709 * g) + (32768 * b) + CentreLevel) >> 16);
+            cr[x] = (byte)(((32768 * r) - (27439 * g) - (5329 * b) + CentreLevel) >> 16);
         }
     }
 
@@ -118,7 +127,9 @@ internal static class JpegColor
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> ScaledProduct(Vector256<short> v, int factor) => ScaledSum(v, factor, Vector256<short>.Zero, 0);
 
-    /// <summary>(factorA·a + factorB·b + 2^15) >> 16. Low bytes are taken signed (-128 to 127), which keeps both sums of products within 16 bits.</summary>
+    /// <summary>
+    /// (factorA·a + factorB·b + 2^15) >> 16. Low bytes are taken signed (-128 to 127), which keeps both sums of products within 16 bits.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> ScaledSum(Vector256<short> a, int factorA, Vector256<short> b, int factorB)
     {
@@ -156,5 +167,37 @@ internal static class JpegColor
         (Vector128.Shuffle(r, Vector128.Create(n, (byte)11, n, n, 12, n, n, 13, n, n, 14, n, n, 15, n, n))
             | Vector128.Shuffle(g, Vector128.Create(n, n, (byte)11, n, n, 12, n, n, 13, n, n, 14, n, n, 15, n))
             | Vector128.Shuffle(b, Vector128.Create((byte)10, n, n, 11, n, n, 12, n, n, 13, n, n, 14, n, n, 15))).StoreUnsafe(ref rgb, 32);
+    }
+
+    /// <summary>Takes 16 pixels, 48 bytes, apart into planes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadRgb(ref byte rgb, out Vector128<byte> r, out Vector128<byte> g, out Vector128<byte> b)
+    {
+        const byte n = 255;
+        var first = Vector128.LoadUnsafe(ref rgb);
+        var second = Vector128.LoadUnsafe(ref rgb, 16);
+        var third = Vector128.LoadUnsafe(ref rgb, 32);
+        r = Vector128.Shuffle(first, Vector128.Create((byte)0, 3, 6, 9, 12, 15, n, n, n, n, n, n, n, n, n, n))
+            | Vector128.Shuffle(second, Vector128.Create(n, n, n, n, n, n, (byte)2, 5, 8, 11, 14, n, n, n, n, n))
+            | Vector128.Shuffle(third, Vector128.Create(n, n, n, n, n, n, n, n, n, n, n, (byte)1, 4, 7, 10, 13));
+        g = Vector128.Shuffle(first, Vector128.Create((byte)1, 4, 7, 10, 13, n, n, n, n, n, n, n, n, n, n, n))
+            | Vector128.Shuffle(second, Vector128.Create(n, n, n, n, n, (byte)0, 3, 6, 9, 12, 15, n, n, n, n, n))
+            | Vector128.Shuffle(third, Vector128.Create(n, n, n, n, n, n, n, n, n, n, n, (byte)2, 5, 8, 11, 14));
+        b = Vector128.Shuffle(first, Vector128.Create((byte)2, 5, 8, 11, 14, n, n, n, n, n, n, n, n, n, n, n))
+            | Vector128.Shuffle(second, Vector128.Create(n, n, n, n, n, (byte)1, 4, 7, 10, 13, n, n, n, n, n, n))
+            | Vector128.Shuffle(third, Vector128.Create(n, n, n, n, n, n, n, n, n, n, (byte)0, 3, 6, 9, 12, 15));
+    }
+
+    /// <summary>(red·r + green·g + blue·b + offset) >> 16 in 32-bit lanes, for results of 0 to 255.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<byte> Weigh(Vector128<byte> r, Vector128<byte> g, Vector128<byte> b, int red, int green, int blue, int offset)
+    {
+        var (rShorts, gShorts, bShorts) = (Widen(r), Widen(g), Widen(b));
+        var low = (Vector256.WidenLower(rShorts).AsInt32() * red) + (Vector256.WidenLower(gShorts).AsInt32() * green)
+            + (Vector256.WidenLower(bShorts).AsInt32() * blue) + Vector256.Create(offset);
+        var high = (Vector256.WidenUpper(rShorts).AsInt32() * red) + (Vector256.WidenUpper(gShorts).AsInt32() * green)
+            + (Vector256.WidenUpper(bShorts).AsInt32() * blue) + Vector256.Create(offset);
+        var shorts = Vector256.Narrow(low >> 16, high >> 16).AsUInt16();
+        return Vector128.Narrow(shorts.GetLower(), shorts.GetUpper());
     }
 }

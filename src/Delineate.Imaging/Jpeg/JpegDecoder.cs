@@ -2,9 +2,14 @@ using System.Buffers.Binary;
 
 namespace Delineate.Imaging;
 
-/// <summary>Walks the markers of one file: tables, frame and scan headers (T.81, annex B). Scans are decoded by <see cref="JpegScan"/>.</summary>
+/// <summary>
+/// Walks the markers of one file: tables, frame and scan headers (T.81, annex B). Scans are decoded by <see cref="JpegScan"/>.
+/// </summary>
 internal ref struct JpegDecoder
 {
+    // Files have around ten scans; each walks over the whole picture, however few bytes it holds.
+    private const int MostScans = 500;
+
     private readonly ReadOnlySpan<byte> _file;
     private readonly string _name;
     private readonly int[]?[] _quantization = new int[4][];
@@ -29,15 +34,16 @@ internal ref struct JpegDecoder
     public Image Decode()
     {
         JpegFrame frame = ReadToFirstScan();
-        // A block takes at least a bit for its mean and, where it is coded in one go, another for its end. A file too short for that is refused before memory is taken.
+        // A block takes at least a bit for its mean and, where it is coded in one go, another for its end. A file too short for that is
+        // refused before memory is taken.
         long bitsNeeded = frame.CodedBlocks * (frame.Progressive ? 1 : 2);
         if (bitsNeeded > 8L * (_file.Length - _position))
             throw Fail(_file.Length, $"the file ends too early for a picture of {frame.Height}×{frame.Width}");
 
+        JpegScan scan = ReadScanHeader(frame);
         JpegColorModel color = ColorModel(frame);
         var image = new Image(frame.Height, frame.Width, GC.AllocateUninitializedArray<byte>(frame.Height * frame.Width * 3));
         var rows = new JpegRows(frame, color, image);
-        JpegScan scan = ReadScanHeader(frame);
         if (!frame.Progressive && scan.Components.Length == frame.Components.Length)
         {
             scan.DecodeToRows(_file, _name, _position, rows);
@@ -46,8 +52,9 @@ internal ref struct JpegDecoder
 
         foreach (JpegComponent component in frame.Components) component.AllocateCoefficients(frame.McusHigh);
         int uncoded = frame.Components.Length;
-        while (true)
+        for (int scans = 1; ; scans++)
         {
+            if (scans > MostScans) throw Fail(_position, $"the file holds more than {MostScans} scans");
             if (!frame.Progressive) uncoded -= scan.Components.Length;
             _position = scan.DecodeToCoefficients(_file, _name, _position);
             // A sequential picture is whole with its last component; a progressive one only where the file says so.
@@ -225,7 +232,8 @@ internal ref struct JpegDecoder
         for (int i = 0; i < count; i++)
         {
             int id = segment[1 + (2 * i)];
-            JpegComponent component = Array.Find(frame.Components, c => c.Id == id) ?? throw FailInSegment($"a scan names component {id}, which the frame lacks");
+            JpegComponent component = Array.Find(frame.Components, c => c.Id == id)
+                ?? throw FailInSegment($"a scan names component {id}, which the frame lacks");
             if (Array.IndexOf(components, component, 0, i) >= 0) throw FailInSegment($"a scan names component {id} twice");
             BeginScan(component, segment[2 + (2 * i)], first, last, high, low);
             components[i] = component;
@@ -233,7 +241,10 @@ internal ref struct JpegDecoder
         return new JpegScan(frame, components, first, last, high, low, _restartInterval);
     }
 
-    /// <summary>Gives a component the tables of its scan and checks that the scan codes what is next to be coded, which also bounds the work a file can ask for.</summary>
+    /// <summary>
+    /// Gives a component the tables of its scan and checks that the scan codes what is next to be coded, which also bounds the work a file
+    /// can ask for.
+    /// </summary>
     private readonly void BeginScan(JpegComponent component, byte tables, int first, int last, int high, int low)
     {
         component.Quantization ??= _quantization[component.QuantizationIndex]
@@ -253,7 +264,10 @@ internal ref struct JpegDecoder
         }
     }
 
-    /// <summary>The meaning of the components: by the Adobe and JFIF markers and the components' names, in the order in which readers commonly trust them.</summary>
+    /// <summary>
+    /// The meaning of the components: by the Adobe and JFIF markers and the components' names, in the order in which readers commonly trust
+    /// them.
+    /// </summary>
     private readonly JpegColorModel ColorModel(JpegFrame frame)
     {
         JpegComponent[] c = frame.Components;

@@ -1,6 +1,8 @@
 namespace Delineate.Imaging;
 
-/// <summary>Writes one picture as baseline JPEG: a JFIF header, the quantizers and Huffman tables of T.81's annex K, one interleaved scan.</summary>
+/// <summary>
+/// Writes one picture as baseline JPEG: a JFIF header, the quantizers and Huffman tables of T.81's annex K, one interleaved scan.
+/// </summary>
 internal sealed class JpegEncoder
 {
     private readonly Image _image;
@@ -63,7 +65,10 @@ internal sealed class JpegEncoder
         return file.Finish(JpegTables.EndOfImage);
     }
 
-    /// <summary>The steps of a quality: those of annex K in proportion to 50/quality below 50 and (100 - quality)/50 above, 1 to 255 (baseline's limit).</summary>
+    /// <summary>
+    /// The steps of a quality: those of annex K in proportion to 50/quality below 50 and (100 - quality)/50 above, 1 to 255 (baseline's
+    /// limit).
+    /// </summary>
     private static byte[] Steps(ReadOnlySpan<byte> atFifty, int quality)
     {
         int percent = quality < 50 ? 5000 / quality : 200 - (2 * quality);
@@ -96,7 +101,9 @@ internal sealed class JpegEncoder
         return ordered;
     }
 
-    /// <summary>Fills the planes from picture row <paramref name="top"/> on; beyond its edges the picture's last column and row repeat.</summary>
+    /// <summary>
+    /// Fills the planes from picture row <paramref name="top"/> on; beyond its edges the picture's last column and row repeat.
+    /// </summary>
     private void LoadRows(int top)
     {
         int width = _image.Width;
@@ -104,18 +111,21 @@ internal sealed class JpegEncoder
         {
             int row = Math.Min(top + y, _image.Height - 1);
             int start = y * _stride;
-            JpegColor.RgbToYCbCr(
-                _image.Pixels.AsSpan(row * width * 3, width * 3), _full[0].AsSpan(start, width), _full[1].AsSpan(start, width), _full[2].AsSpan(start, width));
+            ReadOnlySpan<byte> rgb = _image.Pixels.AsSpan(row * width * 3, width * 3);
+            JpegColor.RgbToYCbCr(rgb, _full[0].AsSpan(start, width), _full[1].AsSpan(start, width), _full[2].AsSpan(start, width));
             foreach (byte[] plane in _full) plane.AsSpan(start + width, _stride - width).Fill(plane[start + width - 1]);
         }
         if (_chromaFactor == 1) return;
         for (int i = 0; i < 2; i++)
         {
-            for (int y = 0; y < 8; y++) HalveBoth(_full[i + 1].AsSpan(2 * y * _stride, 2 * _stride), _chroma[i].AsSpan(y * _stride / 2, _stride / 2));
+            for (int y = 0; y < 8; y++)
+                HalveBoth(_full[i + 1].AsSpan(2 * y * _stride, 2 * _stride), _chroma[i].AsSpan(y * _stride / 2, _stride / 2));
         }
     }
 
-    /// <summary>Means of 2×2 samples of two rows, halves rounded down and up in turn so that no drift builds up. [2, 2·width] → [width].</summary>
+    /// <summary>
+    /// Means of 2×2 samples of two rows, halves rounded down and up in turn so that no drift builds up. [2, 2·width] → [width].
+    /// </summary>
     private static void HalveBoth(ReadOnlySpan<byte> rows, Span<byte> target)
     {
         ReadOnlySpan<byte> upper = rows[..(2 * target.Length)];

@@ -79,7 +79,9 @@ internal sealed class JpegComponent
     /// <summary>For each coefficient in coding order, the lowest bit coded so far; -1 where none was.</summary>
     public sbyte[] LowestBit { get; } = [.. Enumerable.Repeat((sbyte)-1, 64)];
 
-    /// <summary>Decoded samples: a ring of <see cref="RingHeight"/> rows of <see cref="Stride"/> bytes, in which row y lies at y mod RingHeight.</summary>
+    /// <summary>
+    /// Decoded samples: a ring of <see cref="RingHeight"/> rows of <see cref="Stride"/> bytes, in which row y lies at y mod RingHeight.
+    /// </summary>
     public byte[] Samples { get; private set; } = [];
 
     public int Stride { get; private set; }
@@ -110,7 +112,10 @@ internal sealed class JpegComponent
     /// <summary>Place in <see cref="Samples"/> of the first sample of row <paramref name="y"/>.</summary>
     public int RowStart(int y) => ((y % RingHeight) * Stride) + Margin;
 
-    /// <summary>Repeats the first and the last sample of <paramref name="count"/> rows from <paramref name="y"/> on beyond the edge, as the upsampling filters want them.</summary>
+    /// <summary>
+    /// Repeats the first and the last sample of <paramref name="count"/> rows from <paramref name="y"/> on beyond the edge, as the
+    /// upsampling filters want them.
+    /// </summary>
     public void ReplicateEdges(int y, int count)
     {
         for (int row = y; row < y + count; row++)

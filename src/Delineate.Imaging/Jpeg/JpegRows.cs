@@ -17,7 +17,10 @@ internal sealed class JpegRows
         foreach (JpegComponent component in frame.Components) component.AllocateRing();
     }
 
-    /// <summary>Takes row <paramref name="mcuRow"/> of MCUs, which lies in the components' rings, and writes every picture row that needs no samples below it.</summary>
+    /// <summary>
+    /// Takes row <paramref name="mcuRow"/> of MCUs, which lies in the components' rings, and writes every picture row that needs no samples
+    /// below it.
+    /// </summary>
     public void Take(int mcuRow)
     {
         foreach (JpegComponent component in _frame.Components) component.ReplicateEdges(mcuRow * 8 * component.V, 8 * component.V);

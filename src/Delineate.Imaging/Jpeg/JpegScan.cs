@@ -44,8 +44,7 @@ internal sealed class JpegScan
                         {
                             block.Clear();
                             int last = BlockDecoder.Sequential(ref bits, component, ref block[0]);
-                            if (last == 0) InverseDct.TransformMean(block[0] * component.Quantization![0], ref samples, component.Stride);
-                            else InverseDct.Transform(ref block[0], ref component.Quantization![0], ref samples, component.Stride);
+                            Transform(component, block, meanOnly: last == 0, ref samples);
                         }
                     }
                 }
@@ -84,7 +83,8 @@ internal sealed class JpegScan
                 {
                     for (int v = 0; v < component.V; v++)
                     {
-                        for (int h = 0; h < component.H; h++) DecodeBlock(ref bits, component, (mcuY * component.V) + v, (mcuX * component.H) + h);
+                        int y = (mcuY * component.V) + v;
+                        for (int h = 0; h < component.H; h++) DecodeBlock(ref bits, component, y, (mcuX * component.H) + h);
                     }
                 }
             }
@@ -107,8 +107,7 @@ internal sealed class JpegScan
                     for (int x = 0; x < component.BlockStride; x++, samples = ref Unsafe.Add(ref samples, 8))
                     {
                         Span<short> block = blocks.Slice(x * 64, 64);
-                        if (!block[1..].ContainsAnyExcept((short)0)) InverseDct.TransformMean(block[0] * component.Quantization![0], ref samples, component.Stride);
-                        else InverseDct.Transform(ref block[0], ref component.Quantization![0], ref samples, component.Stride);
+                        Transform(component, block, meanOnly: !block[1..].ContainsAnyExcept((short)0), ref samples);
                     }
                 }
             }
@@ -116,9 +115,20 @@ internal sealed class JpegScan
         }
     }
 
-    /// <summary>Place in the component's ring of the samples of block (y, x); the eight rows below lie a stride apart, for a ring holds whole blocks.</summary>
+    /// <summary>
+    /// Place in the component's ring of the samples of block (y, x); the eight rows below lie a stride apart, for a ring holds whole
+    /// blocks.
+    /// </summary>
     private static ref byte BlockSamples(JpegComponent component, int x, int y) =>
         ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(component.Samples), component.RowStart(y * 8) + (x * 8));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transform(JpegComponent component, Span<short> block, bool meanOnly, ref byte samples)
+    {
+        int[] steps = component.Quantization!;
+        if (meanOnly) InverseDct.TransformMean(block[0] * steps[0], ref samples, component.Stride);
+        else InverseDct.Transform(ref block[0], ref steps[0], ref samples, component.Stride);
+    }
 
     private void DecodeBlock(ref EntropyReader bits, JpegComponent component, int y, int x)
     {

@@ -21,8 +21,8 @@ public sealed record PngOptions
     public PngEffort Effort { get; init; } = PngEffort.Small;
 
     /// <summary>
-    /// Stores palette files with as few bits as their largest label needs (1, 2, 4 or 8) and leaves out the colours beyond. Off by default: many programs expect 8 bits
-    /// and all the colours.
+    /// Stores palette files with as few bits as their largest label needs (1, 2, 4 or 8) and leaves out the colours beyond. Off by default: many
+    /// programs expect 8 bits and all the colours.
     /// </summary>
     public bool MinimalBitDepth { get; init; }
 
@@ -33,8 +33,8 @@ public sealed record PngOptions
 /// <summary>Reads and writes PNG files. Source: Portable Network Graphics (PNG) Specification, third edition, W3C 2025.</summary>
 public static class Png
 {
-    internal const uint HeaderChunk = 0x49484452, PaletteChunk = 0x504C5445, TransparencyChunk = 0x74524E53, DataChunk = 0x49444154; // IHDR PLTE tRNS IDAT
-    internal const uint EndChunk = 0x49454E44, TextChunk = 0x74455874; // IEND tEXt
+    internal const uint HeaderChunk = 0x49484452, PaletteChunk = 0x504C5445, TransparencyChunk = 0x74524E53; // IHDR, PLTE, tRNS
+    internal const uint DataChunk = 0x49444154, EndChunk = 0x49454E44, TextChunk = 0x74455874; // IDAT, IEND, tEXt
 
     /// <summary>Bytes of the signature and the IHDR chunk, which open every file.</summary>
     internal const int PreludeLength = 33;
@@ -54,10 +54,12 @@ public static class Png
         ReadOnlySpan<byte> chunk = file[8..PreludeLength], data = chunk[8..];
         if (BinaryPrimitives.ReadUInt32BigEndian(chunk[4..]) != HeaderChunk || BinaryPrimitives.ReadUInt32BigEndian(chunk) != 13)
             throw new ImageFormatException(name, 8, "the first chunk must be an IHDR of 13 bytes");
-        if (Crc32.Of(chunk[4..21]) != BinaryPrimitives.ReadUInt32BigEndian(chunk[21..])) throw new ImageFormatException(name, 29, "chunk IHDR is damaged: its CRC does not match");
+        if (Crc32.Of(chunk[4..21]) != BinaryPrimitives.ReadUInt32BigEndian(chunk[21..]))
+            throw new ImageFormatException(name, 29, "chunk IHDR is damaged: its CRC does not match");
         uint width = BinaryPrimitives.ReadUInt32BigEndian(data), height = BinaryPrimitives.ReadUInt32BigEndian(data[4..]);
         if (width == 0 || height == 0) throw new ImageFormatException(name, 16, $"the picture is declared empty ({height}×{width})");
-        if (width > int.MaxValue || height > int.MaxValue) throw new ImageFormatException(name, 16, $"the picture is declared {height}×{width}, more than PNG allows");
+        if (width > int.MaxValue || height > int.MaxValue)
+            throw new ImageFormatException(name, 16, $"the picture is declared {height}×{width}, more than PNG allows");
         int depth = data[8], color = data[9];
         bool known = color switch
         {
@@ -67,12 +69,16 @@ public static class Png
             _ => false,
         };
         if (!known) throw new ImageFormatException(name, 24, $"PNG has no colour type {color} with {depth} bits a sample");
-        if (data[10] != 0 || data[11] != 0) throw new ImageFormatException(name, 26, $"compression method {data[10]} and filter method {data[11]} are unknown");
+        if (data[10] != 0) throw new ImageFormatException(name, 26, $"compression method {data[10]} is unknown");
+        if (data[11] != 0) throw new ImageFormatException(name, 27, $"filter method {data[11]} is unknown");
         if (data[12] > 1) throw new ImageFormatException(name, 28, $"interlace method {data[12]} is unknown");
         return new PngHeader((int)height, (int)width, (PngColorType)color, depth, data[12] == 1);
     }
 
-    /// <summary>Reads a whole file of any colour type, bit depth and interlacing; <paramref name="name"/> is for messages. Every chunk's CRC and the data's Adler-32 are checked.</summary>
+    /// <summary>
+    /// Reads a whole file of any colour type, bit depth and interlacing; <paramref name="name"/> is for messages. Every chunk's CRC and the
+    /// data's Adler-32 are checked.
+    /// </summary>
     /// <exception cref="ImageFormatException">The file is damaged, incomplete, or declares a picture beyond <paramref name="limits"/>.</exception>
     public static PngImage Decode(ReadOnlyMemory<byte> file, string name, DecodeLimits? limits = null) =>
         new PngDecoder(file, name, limits ?? DecodeLimits.Default).Decode();
@@ -87,8 +93,8 @@ public static class Png
     }
 
     /// <summary>
-    /// A file whose stored values are the class ids: a palette file showing them in the colours of <paramref name="palette"/>, or a grey file without one. Ids beyond the
-    /// palette get black.
+    /// A file whose stored values are the class ids: a palette file showing them in the colours of <paramref name="palette"/>, or a grey file without
+    /// one. Ids beyond the palette are black.
     /// </summary>
     public static byte[] Encode(LabelMap labels, Palette? palette = null, PngOptions? options = null)
     {

@@ -14,7 +14,7 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
 {
     private const int BlockBytes = 128 * 1024; // inflated rows that wait to be unfiltered; stays in the second-level cache
     private const int LongestRow = 1 << 28; // reached only where the caller raised the limit of a side
-    private const int MostInflation = 1032; // deflate's bound: 258 bytes from two bits (RFC 1951: one length code and one distance code of a bit each)
+    private const int MostInflation = 1032; // deflate's bound (RFC 1951): 258 bytes from a length code and a distance code of one bit each
 
     private readonly List<(int Start, int Length)> data = [];
     private PngHeader header;
@@ -28,7 +28,8 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
         limits.Check(header.Height, header.Width, name, 16);
         ReadChunks();
         long sampleCount = (long)header.Height * header.Width * header.Channels;
-        if (sampleCount > Array.MaxLength || header.RowBytes(header.Width) > LongestRow) throw Error(16, $"{header.Height}×{header.Width} pixels ({header.Kind}) do not fit in one array");
+        if (sampleCount > Array.MaxLength || header.RowBytes(header.Width) > LongestRow)
+            throw Error(16, $"{header.Height}×{header.Width} pixels ({header.Kind}) do not fit in one array");
         RefuseImpossibleSize();
         byte[] samples = [];
         ushort[] wideSamples = [];
@@ -46,12 +47,14 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
         while (true)
         {
             if (bytes.Length - at < Png.ChunkOverhead) throw Error(bytes.Length, "the file ends before its IEND chunk");
-            uint length = BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]), type = BinaryPrimitives.ReadUInt32BigEndian(bytes[(at + 4)..]);
+            uint length = BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]);
+            uint type = BinaryPrimitives.ReadUInt32BigEndian(bytes[(at + 4)..]);
             string chunk = NameOf(bytes.Slice(at + 4, 4), at);
             if (length > bytes.Length - at - Png.ChunkOverhead)
                 throw Error(at, $"chunk {chunk} claims {length} bytes, but the file holds {bytes.Length - at - Png.ChunkOverhead} more");
             int start = at + 8, end = start + (int)length;
-            if (Crc32.Of(bytes[(at + 4)..end]) != BinaryPrimitives.ReadUInt32BigEndian(bytes[end..])) throw Error(at, $"chunk {chunk} is damaged: its CRC does not match");
+            if (Crc32.Of(bytes[(at + 4)..end]) != BinaryPrimitives.ReadUInt32BigEndian(bytes[end..]))
+                throw Error(at, $"chunk {chunk} is damaged: its CRC does not match");
             ReadOnlySpan<byte> content = bytes[start..end];
             switch (type)
             {
@@ -65,7 +68,8 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
                     break;
                 case Png.DataChunk:
                     if (dataEnded) throw Error(at, "the IDAT chunks do not follow each other");
-                    if (header.ColorType == PngColorType.Palette && palette is null) throw Error(at, "the PLTE chunk is missing before the pixels of a palette file");
+                    if (header.ColorType == PngColorType.Palette && palette is null)
+                        throw Error(at, "the PLTE chunk is missing before the pixels of a palette file");
                     data.Add((start, (int)length));
                     break;
                 case Png.EndChunk:
@@ -214,7 +218,8 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
             return;
         }
         int mask = (1 << depth) - 1;
-        for (int x = 0, bit = 0; x < bytes.Length; x++, bit += depth) bytes[x] = (byte)((row[bit >> 3] >> (8 - depth - (bit & 7))) & mask);
+        for (int x = 0, bit = 0; x < bytes.Length; x++, bit += depth)
+            bytes[x] = (byte)((row[bit >> 3] >> (8 - depth - (bit & 7))) & mask);
     }
 
     private string NameOf(ReadOnlySpan<byte> type, int at)
@@ -246,7 +251,8 @@ internal sealed class PngDecoder(ReadOnlyMemory<byte> file, string name, DecodeL
         public readonly void RequireEnd()
         {
             // Reading to the end makes the inflater check the Adler-32. If that is missing it asks for more input, and then ends without a word.
-            if (Inflate(block.AsSpan(0, 1)) != 0) throw decoder.Error(FileOffset, $"the compressed data go on after the {total} bytes that the picture needs");
+            if (Inflate(block.AsSpan(0, 1)) != 0)
+                throw decoder.Error(FileOffset, $"the compressed data go on after the {total} bytes that the picture needs");
             if (compressed.WasReadBeyondEnd) throw decoder.Error(FileOffset, "the compressed data end before their checksum");
         }
 

@@ -19,7 +19,11 @@ internal sealed class PngEncoder(PngHeader header, PngOptions options, ReadOnlyM
         if (palette.Length > 0)
         {
             var content = new byte[palette.Length * 3];
-            for (int i = 0; i < palette.Length; i++) (content[i * 3], content[(i * 3) + 1], content[(i * 3) + 2]) = (palette.Span[i].R, palette.Span[i].G, palette.Span[i].B);
+            for (int i = 0; i < palette.Length; i++)
+            {
+                Rgb color = palette.Span[i];
+                (content[i * 3], content[(i * 3) + 1], content[(i * 3) + 2]) = (color.R, color.G, color.B);
+            }
             WriteChunk(Png.PaletteChunk, content);
         }
         foreach ((string keyword, string text) in options.Text) WriteText(keyword, text);
@@ -73,8 +77,8 @@ internal sealed class PngEncoder(PngHeader header, PngOptions options, ReadOnlyM
     }
 
     /// <summary>
-    /// Leaves in <paramref name="best"/> the filtered row. Ids are not filtered, since neighbours in number are not neighbours in meaning; for colours that one of the five
-    /// filters is taken whose differences have the least sum of magnitudes (PNG specification, §12.7).
+    /// Leaves in <paramref name="best"/> the filtered row. Ids are not filtered, since neighbours in number are not neighbours in meaning; for
+    /// colours that one of the five filters is taken whose differences have the least sum of magnitudes (PNG specification, §12.7).
     /// </summary>
     private void Filter(byte[] row, byte[] above, ref byte[] best, ref byte[] trial)
     {

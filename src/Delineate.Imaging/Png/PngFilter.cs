@@ -23,7 +23,9 @@ internal static class PngFilter
         static abstract Vector128<byte> Predict(Vector128<byte> a, Vector128<byte> b, Vector128<byte> c);
     }
 
-    /// <summary>Turns differences back into a row: <paramref name="row"/> = <paramref name="filtered"/> + prediction. Spans of one length; they do not overlap.</summary>
+    /// <summary>
+    /// Turns differences back into a row: <paramref name="row"/> = <paramref name="filtered"/> + prediction. Spans of one length; they do not overlap.
+    /// </summary>
     public static void Undo(int filter, ReadOnlySpan<byte> filtered, ReadOnlySpan<byte> above, Span<byte> row, int pixelBytes)
     {
         Debug.Assert(filtered.Length == row.Length && above.Length == row.Length && pixelBytes is >= 1 and <= 8, "rows of one picture");
@@ -50,7 +52,10 @@ internal static class PngFilter
         _ => Apply<PaethPredictor>(row, above, filtered, pixelBytes),
     };
 
-    /// <summary>One pixel a step, because each needs its left neighbour: its bytes are the low lanes, the lanes above hold leftovers that the next steps overwrite.</summary>
+    /// <summary>
+    /// One pixel a step, because each needs its left neighbour: its bytes are the low lanes, and the lanes above hold leftovers that the next steps
+    /// overwrite.
+    /// </summary>
     private static void Undo<TPredictor>(ReadOnlySpan<byte> filtered, ReadOnlySpan<byte> above, Span<byte> row, int pixelBytes)
         where TPredictor : struct, IPredictor
     {
@@ -97,10 +102,11 @@ internal static class PngFilter
             Vector128<ushort> sums = default;
             for (int step = 0; step < MostSteps && i <= filtered.Length - Vector128<byte>.Count; step++, i += Vector128<byte>.Count)
             {
-                Vector128<byte> a = Vector128.Create(row[(i + left)..]), b = Vector128.Create(above[(i + Margin)..]), c = Vector128.Create(above[(i + left)..]);
-                Vector128<byte> difference = Vector128.Create(row[(i + Margin)..]) - TPredictor.Predict(a, b, c);
+                Vector128<byte> a = Vector128.Create(row[(i + left)..]), b = Vector128.Create(above[(i + Margin)..]);
+                Vector128<byte> difference = Vector128.Create(row[(i + Margin)..]) - TPredictor.Predict(a, b, Vector128.Create(above[(i + left)..]));
                 difference.CopyTo(filtered[i..]);
-                (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(Vector128.Min(difference, -difference)); // |difference| as a signed byte
+                Vector128<byte> magnitude = Vector128.Min(difference, -difference); // of signed bytes, 128 included
+                (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(magnitude);
                 sums += low + high;
             }
             (Vector128<uint> lower, Vector128<uint> upper) = Vector128.Widen(sums);
@@ -138,8 +144,9 @@ internal static class PngFilter
 
     private readonly struct PaethPredictor : IPredictor
     {
-        // The neighbour nearest to p = a + b − c, ties in the order a, b, c. |p − a| = |b − c| and |p − b| = |a − c| fit a byte. |p − c| is their
-        // difference where c lies between a and b, else their sum, which is never the smallest: 255 stands in for it, so nothing needs a ninth bit.
+        // The neighbour nearest to p = a + b − c, ties in the order a, b, c. |p − a| = |b − c| and |p − b| = |a − c| fit a byte. |p − c| is
+        // their difference where c lies between a and b, else their sum, which is never the smallest: 255 stands in for it, and nothing needs
+        // a ninth bit.
         public static Vector128<byte> Predict(Vector128<byte> a, Vector128<byte> b, Vector128<byte> c)
         {
             Vector128<byte> least = Vector128.Min(a, b), most = Vector128.Max(a, b);

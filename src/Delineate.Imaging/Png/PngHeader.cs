@@ -22,6 +22,10 @@ public enum PngColorType
 /// <summary>Size and kind of a PNG: its IHDR chunk.</summary>
 public readonly record struct PngHeader(int Height, int Width, PngColorType ColorType, int BitDepth, bool Interlaced)
 {
+    /// <summary>First row, first column, row step and column step of the seven pictures (PNG specification, §8.1).</summary>
+    private static readonly (int Y, int X, int StepY, int StepX)[] Adam7 =
+        [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)];
+
     /// <summary>Samples of a pixel: 1 to 4.</summary>
     public int Channels => ColorType switch
     {
@@ -55,10 +59,13 @@ public readonly record struct PngHeader(int Height, int Width, PngColorType Colo
             yield return new PngPass(0, 0, 1, 1, Height, Width);
             yield break;
         }
-        foreach ((int y, int x, int dy, int dx) in ((int, int, int, int)[])[(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)])
+        foreach ((int y, int x, int dy, int dx) in Adam7)
             if (Height > y && Width > x) yield return new PngPass(y, x, dy, dx, (Height - y + dy - 1) / dy, (Width - x + dx - 1) / dx);
     }
 }
 
-/// <summary>A grid of pixels within the picture: every <paramref name="StepY"/>-th row from <paramref name="Y"/>, every <paramref name="StepX"/>-th column from <paramref name="X"/>.</summary>
+/// <summary>
+/// A grid of pixels within the picture: every <paramref name="StepY"/>-th row from <paramref name="Y"/>, every <paramref name="StepX"/>-th column
+/// from <paramref name="X"/>.
+/// </summary>
 internal readonly record struct PngPass(int Y, int X, int StepY, int StepX, int Height, int Width);

@@ -1,12 +1,13 @@
 namespace Delineate.Imaging;
 
 /// <summary>
-/// A decoded PNG with its samples as the file holds them: palette indices, grey values of any depth and 16-bit samples are neither scaled nor mapped to colours.
-/// [H, W, channels].
+/// A decoded PNG with its samples as the file holds them: palette indices, grey values of any depth and 16-bit samples are neither scaled nor mapped
+/// to colours. [H, W, channels].
 /// </summary>
 public sealed class PngImage
 {
-    internal PngImage(string name, PngHeader header, byte[] samples, ushort[] wideSamples, Palette? palette, byte[]? paletteAlpha, ushort[]? transparentColor)
+    internal PngImage(
+        string name, PngHeader header, byte[] samples, ushort[] wideSamples, Palette? palette, byte[]? paletteAlpha, ushort[]? transparentColor)
     {
         (Name, Header, Samples, WideSamples) = (name, header, samples, wideSamples);
         (Palette, PaletteAlpha, TransparentColor) = (palette, paletteAlpha, transparentColor);
@@ -46,8 +47,8 @@ public sealed class PngImage
     public ushort[]? TransparentColor { get; }
 
     /// <summary>
-    /// The colours, 8 bits each. Opacity is dropped (the stored colour shows, as in PIL's <c>convert("RGB")</c>), grey is spread over 0…255, of 16 bits the upper
-    /// 8 are kept, and palette indices without a colour are black. For 8-bit RGB files the picture shares <see cref="Samples"/>.
+    /// The colours, 8 bits each. Opacity is dropped (the stored colour shows, as in PIL's <c>convert("RGB")</c>), grey is spread over 0…255, of
+    /// 16 bits the upper 8 are kept, and palette indices without a colour are black. For 8-bit RGB files the picture shares <see cref="Samples"/>.
     /// </summary>
     public Image ToImage()
     {
@@ -87,7 +88,10 @@ public sealed class PngImage
         return image;
     }
 
-    /// <summary>Palette indices or grey values as class ids, unscaled; opacity is dropped. Where the file has one 8-bit sample a pixel the map shares <see cref="Samples"/>.</summary>
+    /// <summary>
+    /// Palette indices or grey values as class ids, unscaled; opacity is dropped. Where a pixel has one sample of up to 8 bits the map shares
+    /// <see cref="Samples"/>.
+    /// </summary>
     /// <exception cref="ImageFormatException">The file holds colours, or a 16-bit value above 255 (the message names the pixel).</exception>
     public LabelMap ToLabelMap()
     {
@@ -99,7 +103,10 @@ public sealed class PngImage
         {
             int value = BitDepth == 16 ? WideSamples[i * channels] : Samples[i * channels];
             if (value > 255)
-                throw KindError($"pixel ({i / Width}, {i % Width}) holds {value}, and a class id is at most 255; read the file as object ids, or save it with 8 bits");
+            {
+                string place = $"pixel ({i / Width}, {i % Width})";
+                throw KindError($"{place} holds {value}, and a class id is at most 255; read the file as object ids, or save it with 8 bits");
+            }
             labels.Labels[i] = (byte)value;
         }
         return labels;
@@ -118,8 +125,9 @@ public sealed class PngImage
 
     private void RefuseColors(string wanted)
     {
-        if (ColorType is PngColorType.Rgb or PngColorType.Rgba)
-            throw KindError($"the file is {Header.Kind}, and colours are not {wanted}; read it as a picture and map its colours, or save it as a palette or grey PNG");
+        if (ColorType is not (PngColorType.Rgb or PngColorType.Rgba)) return;
+        string remedy = "read it as a picture and map its colours, or save it as a palette or grey PNG";
+        throw KindError($"the file is {Header.Kind}, and colours are not {wanted}; {remedy}");
     }
 
     // The bit depth and colour type lie at bytes 24 and 25, right behind the size.

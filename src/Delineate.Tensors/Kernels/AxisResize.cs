@@ -7,6 +7,8 @@ namespace Delineate.Tensors.Kernels;
 /// </summary>
 internal sealed class AxisResize
 {
+    private readonly float[][] shares;
+
     public AxisResize(int inputs, int outputs, bool alignCorners, float? scale)
     {
         (Low, High, Weight) = (new int[outputs], new int[outputs], new float[outputs]);
@@ -25,6 +27,12 @@ internal sealed class AxisResize
             while (first < outputs && High[first] < i) first++;
             while (end < outputs && Low[end] <= i) end++;
             (FirstReading[i], EndReading[i]) = (first, Math.Max(first, end));
+        }
+        shares = new float[inputs][];
+        for (int i = 0; i < inputs; i++)
+        {
+            shares[i] = new float[EndReading[i] - FirstReading[i]];
+            for (int k = 0; k < shares[i].Length; k++) shares[i][k] = Share(FirstReading[i] + k, i);
         }
     }
 
@@ -45,6 +53,9 @@ internal sealed class AxisResize
 
     /// <summary>How many inputs one output spans; a scale factor that was asked for counts, not the sizes it rounds to.</summary>
     public static float Step(int inputs, int outputs, float? scale) => scale is { } factor ? (float)(1.0 / factor) : (float)inputs / outputs;
+
+    /// <summary>The shares of input i in the outputs that read it.</summary>
+    public ReadOnlySpan<float> Shares(int i) => shares[i];
 
     /// <summary>The share of input i in output o.</summary>
     public float Share(int o, int i) => (Low[o] == i ? 1 - Weight[o] : 0) + (High[o] == i ? Weight[o] : 0);

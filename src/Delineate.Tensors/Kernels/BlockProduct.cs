@@ -29,7 +29,18 @@ internal static unsafe class BlockProduct
                 }
                 for (int i = 0; i < height && bias is null; i++) Gather.Copy(Row(row + i) + column, edge + (i * Tile.Columns), width);
                 float* start = bias is null ? edge : bias + column;
-                Tile.Run(depth, left, aRow, aStep, right, Tile.Columns, start, bias is null ? Tile.Columns : 0, edge, Tile.Columns);
+                int startRow = bias is null ? Tile.Columns : 0;
+                if (height > Tile.Rows - Tile.ShortRows)
+                {
+                    Tile.Run(depth, left, aRow, aStep, right, Tile.Columns, start, startRow, edge, Tile.Columns);
+                }
+                else
+                {
+                    for (int i = 0; i < height; i += Tile.ShortRows)
+                    {
+                        Tile.RunShort(depth, left + (i * aRow), aRow, aStep, right, Tile.Columns, start + (i * startRow), startRow, edge + (i * Tile.Columns), Tile.Columns);
+                    }
+                }
                 for (int i = 0; i < height; i++) Gather.Copy(edge + (i * Tile.Columns), Row(row + i) + column, width);
             }
         }

@@ -56,14 +56,16 @@ internal static unsafe class ChannelNorm
         });
     }
 
-    /// <summary>y = act((x − mean) · scale + shift + residual).</summary>
+    /// <summary>y = act((x − mean) · scale + shift + residual). From the last rows to the first: the last are what the sums left in the cache.</summary>
     public static void Apply(float* x, int rows, int channels, ChannelAffine affine, float* residual, Activation activation, float* y)
     {
         int pieceRows = Math.Max(1, PassGrain / channels);
-        ThreadTeam.Ranges(rows, pieceRows, (from, to) =>
+        bool past = LaneLoop.IsPastCaches((long)rows * channels, channels);
+        ThreadTeam.Ranges(rows, pieceRows, (fromEnd, toEnd) =>
         {
+            int from = rows - toEnd, to = rows - fromEnd;
             long at = (long)from * channels;
-            LaneLoop.Over(new ApplyKernel(x + at, to - from, channels, affine, residual is null ? null : residual + at, activation, y + at), channels);
+            LaneLoop.Over(new ApplyKernel(x + at, to - from, channels, affine, residual is null ? null : residual + at, activation, y + at, past), channels);
         });
     }
 
@@ -100,10 +102,12 @@ internal static unsafe class ChannelNorm
     public static void GradientInput(ChannelGradient gradient, int rows, int channels, float* a, float* b, float* c, float* dx, float* dResidual)
     {
         int pieceRows = Math.Max(1, PassGrain / channels);
-        ThreadTeam.Ranges(rows, pieceRows, (from, to) =>
+        bool past = LaneLoop.IsPastCaches((long)rows * channels, channels);
+        ThreadTeam.Ranges(rows, pieceRows, (fromEnd, toEnd) =>
         {
+            int from = rows - toEnd, to = rows - fromEnd;
             long at = (long)from * channels;
-            var kernel = new GradientInputKernel(gradient.Skip(from, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at);
+            var kernel = new GradientInputKernel(gradient.Skip(from, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at, past);
             LaneLoop.Over(kernel, channels);
         });
     }
@@ -161,7 +165,7 @@ internal static unsafe class ChannelNorm
         }
     }
 
-    private readonly struct ApplyKernel(float* x, int rows, int channels, ChannelAffine affine, float* residual, Activation activation, float* y) : ILaneKernel
+    private readonly struct ApplyKernel(float* x, int rows, int channels, ChannelAffine affine, float* residual, Activation activation, float* y, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -175,7 +179,7 @@ internal static unsafe class ChannelNorm
                     V value = V.MultiplyAdd(V.Load(x + at + c) - V.Load(affine.Mean + c), V.Load(affine.Scale + c), V.Load(affine.Shift + c));
                     if (residual is not null) value += V.Load(residual + at + c);
                     if (activation == Activation.Relu) value = V.Relu(value);
-                    value.Store(y + at + c);
+                    value.Store(y + at + c, past);
                 }
             }
             return end;
@@ -224,7 +228,7 @@ internal static unsafe class ChannelNorm
         }
     }
 
-    private readonly struct GradientInputKernel(ChannelGradient gradient, int rows, int channels, float* a, float* b, float* c, float* dx, float* dResidual) : ILaneKernel
+    private readonly struct GradientInputKernel(ChannelGradient gradient, int rows, int channels, float* a, float* b, float* c, float* dx, float* dResidual, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -237,11 +241,11 @@ internal static unsafe class ChannelNorm
                 {
                     V d = default;
                     V g = b is null ? gradient.Load<V>(at + j, j) : gradient.Load(at + j, j, out d);
-                    if (dResidual is not null) g.Store(dResidual + at + j);
+                    if (dResidual is not null) g.Store(dResidual + at + j, past);
                     if (dx is null) continue;
                     V result = V.Load(a + j) * g;
                     if (b is not null) result += V.MultiplyAdd(V.Load(b + j), d, V.Load(c + j));
-                    result.Store(dx + at + j);
+                    result.Store(dx + at + j, past);
                 }
             }
             return end;

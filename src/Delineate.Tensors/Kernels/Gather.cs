@@ -50,40 +50,50 @@ internal sealed unsafe class Gather
     /// <summary>Copies columns <paramref name="from"/> … <paramref name="to"/> − 1 of <paramref name="count"/> rows of one group's matrix into a panel.</summary>
     public void Pack(float* map, int group, int firstRow, int count, int from, int to, float* panel, nint panelRow)
     {
-        if (from >= to || count <= 0) return;
         map += group * groupChannels;
-        int firstRun = from / runLength;
+        (int pixel, int firstColumn) = Math.DivRem(firstRow, lattice.Width);
+        (int firstImage, int firstLine) = Math.DivRem(pixel, lattice.Height);
         int runsInRow = merged ? 1 : tapColumns.Length;
-        (int pixel, int ox) = Math.DivRem(firstRow, lattice.Width);
-        (int image, int oy) = Math.DivRem(pixel, lattice.Height);
-        for (int i = 0; i < count; i++)
+        while (from < to)
         {
-            float* source = map + ((nint)image * height * width * channels);
-            (int y0, int x0) = (oy * step.Height, ox * step.Width);
-            (int tapRow, int tapColumn) = Math.DivRem(firstRun, runsInRow);
-            int within = from - (firstRun * runLength);
+            (int run, int within) = Math.DivRem(from, runLength);
+            int length = Math.Min(runLength - within, to - from);
+            (int tapRow, int tapColumn) = Math.DivRem(run, runsInRow);
+            (int image, int line, int column) = (firstImage, firstLine, firstColumn);
             float* target = panel;
-            for (int left = to - from; left > 0;)
+            for (int left = count; left > 0;)
             {
-                int length = Math.Min(runLength - within, left);
-                int y = y0 + tapRows[tapRow];
-                int x = x0 + tapColumns[tapColumn];
-                if ((uint)y >= (uint)height) Clear(target, length);
-                else if (merged) CopyClipped(source + ((nint)y * width * channels), width * channels, (x * channels) + within, target, length);
-                else if ((uint)x >= (uint)width) Clear(target, length);
-                else Copy(source + ((((nint)y * width) + x) * channels) + within, target, length);
-                target += length;
-                left -= length;
-                within = 0;
-                if (++tapColumn >= runsInRow) (tapRow, tapColumn) = (tapRow + 1, 0);
+                int pixels = Math.Min(left, lattice.Width - column);
+                int y = (line * step.Height) + tapRows[tapRow];
+                int position = (((column * step.Width) + tapColumns[tapColumn]) * channels) + within;
+                float* source = map + ((((nint)image * height) + y) * width * channels);
+                if ((uint)y < (uint)height) PackLine(source, position, step.Width * channels, pixels, length, target, panelRow);
+                else ClearRows(target, panelRow, pixels, length);
+                target += pixels * panelRow;
+                left -= pixels;
+                column = 0;
+                if (++line == lattice.Height) (line, image) = (0, image + 1);
             }
-            panel += panelRow;
-            if (++ox == lattice.Width)
-            {
-                ox = 0;
-                if (++oy == lattice.Height) (oy, image) = (0, image + 1);
-            }
+            panel += length;
+            from += length;
         }
+    }
+
+    /// <summary>Packs one run of pixels on one line of the map: the first begins at <paramref name="position"/> of the line, each further one <paramref name="stride"/> floats on.</summary>
+    private void PackLine(float* line, int position, int stride, int pixels, int length, float* target, nint targetRow)
+    {
+        int lineLength = (width - 1) * channels + groupChannels;
+        int inside = lineLength - length;
+        while (pixels > 0 && position < 0)
+        {
+            CopyClipped(line, lineLength, position, target, length);
+            position += stride;
+            target += targetRow;
+            pixels--;
+        }
+        int whole = position > inside ? 0 : Math.Min(pixels, ((inside - position) / stride) + 1);
+        CopyRows(line + position, stride, target, targetRow, whole, length);
+        for (; whole < pixels; whole++) CopyClipped(line, lineLength, position + (whole * stride), target + (whole * targetRow), length);
     }
 
     /// <summary>Copies part of a line of the map, with zeros where the part lies left or right of it.</summary>
@@ -91,27 +101,85 @@ internal sealed unsafe class Gather
     {
         int before = Math.Clamp(-start, 0, length);
         int inside = Math.Clamp(lineLength - start - before, 0, length - before);
-        if (before > 0) Clear(target, before);
+        new Span<float>(target, before).Clear();
         Copy(line + start + before, target + before, inside);
-        if (before + inside < length) Clear(target + before + inside, length - before - inside);
+        new Span<float>(target + before + inside, length - before - inside).Clear();
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    /// <summary>Copies rows of <paramref name="length"/> floats from one pitch to another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void CopyRows(float* source, nint sourceRow, float* target, nint targetRow, int rows, int length)
+    {
+        if (Vector512.IsHardwareAccelerated && length == 32)
+        {
+            for (; rows > 0; rows--)
+            {
+                Vector512<float> first = Vector512.Load(source), second = Vector512.Load(source + 16);
+                first.Store(target);
+                second.Store(target + 16);
+                source += sourceRow;
+                target += targetRow;
+            }
+        }
+        else if (Vector256.IsHardwareAccelerated && length == 12)
+        {
+            for (; rows > 0; rows--)
+            {
+                Vector256<float> first = Vector256.Load(source);
+                Vector128<float> second = Vector128.Load(source + 8);
+                first.Store(target);
+                second.Store(target + 8);
+                source += sourceRow;
+                target += targetRow;
+            }
+        }
+        else if (Vector512.IsHardwareAccelerated && length >= 16)
+        {
+            // The last vector overlaps the one before: no scalar tail.
+            for (; rows > 0; rows--)
+            {
+                for (int i = 0; i < length - 16; i += 16) Vector512.Load(source + i).Store(target + i);
+                Vector512.Load(source + length - 16).Store(target + length - 16);
+                source += sourceRow;
+                target += targetRow;
+            }
+        }
+        else if (Vector256.IsHardwareAccelerated && length >= 8)
+        {
+            for (; rows > 0; rows--)
+            {
+                for (int i = 0; i < length - 8; i += 8) Vector256.Load(source + i).Store(target + i);
+                Vector256.Load(source + length - 8).Store(target + length - 8);
+                source += sourceRow;
+                target += targetRow;
+            }
+        }
+        else
+        {
+            for (; rows > 0; rows--)
+            {
+                Copy(source, target, length);
+                source += sourceRow;
+                target += targetRow;
+            }
+        }
+    }
+
+    /// <summary>Copies a few floats.</summary>
     internal static void Copy(float* source, float* target, int length)
     {
         int i = 0;
-        if (Vector512.IsHardwareAccelerated)
-        {
-            for (; i <= length - 16; i += 16) Vector512.Load(source + i).Store(target + i);
-        }
-        if (Vector256.IsHardwareAccelerated)
-        {
-            for (; i <= length - 8; i += 8) Vector256.Load(source + i).Store(target + i);
-        }
         for (; i <= length - 4; i += 4) Vector128.Load(source + i).Store(target + i);
         for (; i < length; i++) target[i] = source[i];
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Clear(float* target, int length) => new Span<float>(target, length).Clear();
+    internal static void ClearRows(float* target, nint targetRow, int rows, int length)
+    {
+        if (targetRow == length)
+        {
+            new Span<float>(target, rows * length).Clear();
+            return;
+        }
+        for (int i = 0; i < rows; i++) new Span<float>(target + (i * targetRow), length).Clear();
+    }
 }

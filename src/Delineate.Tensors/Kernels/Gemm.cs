@@ -65,8 +65,8 @@ internal static unsafe class Gemm
                     }
                     else
                     {
-                        for (int i = 0; i < count; i++) Gather.Copy(source + ((nint)(firstRow + i) * depth) + from, panel + ((nint)i * length), length);
-                        Gather.Clear(panel + ((nint)count * length), ((tiles * Tile.Rows) - count) * length);
+                        Gather.CopyRows(source + ((nint)firstRow * depth) + from, depth, panel, length, count, length);
+                        new Span<float>(panel + ((nint)count * length), ((tiles * Tile.Rows) - count) * length).Clear();
                     }
                     (nint row, nint step) = transposeA ? ((nint)1, (nint)Tile.Rows) : (length, 1);
                     float* right = panels + ((nint)terms[term].B * depth * padded) + ((nint)from * padded);
@@ -93,7 +93,7 @@ internal static unsafe class Gemm
             for (int k = from; k < from + length; k++, panel += Tile.Columns)
             {
                 Gather.Copy(b + ((nint)k * columns) + column, panel, width);
-                if (width < Tile.Columns) Gather.Clear(panel + width, Tile.Columns - width);
+                if (width < Tile.Columns) new Span<float>(panel + width, Tile.Columns - width).Clear();
             }
         }
     }

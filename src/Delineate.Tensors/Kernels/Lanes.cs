@@ -23,6 +23,9 @@ internal unsafe interface ILanes<V> : IAdditionOperators<V, V, V>, ISubtractionO
 
     void Store(float* to);
 
+    /// <summary>Stores around the caches where <paramref name="past"/> is set; the address must then be a multiple of the register's size.</summary>
+    void Store(float* to, bool past);
+
     /// <summary>The lanes, whole numbers 0 … 255, as bytes.</summary>
     void StoreBytes(byte* to);
 
@@ -58,6 +61,15 @@ internal interface ILaneKernel
 
 internal static class LaneLoop
 {
+    /// <summary>Floats in 24 MB: beyond it the next op finds little of a result in the last cache of a usual processor.</summary>
+    public const int PastCaches = 6 << 20;
+
+    /// <summary>
+    /// True where a result should be stored around the caches: it is larger than what they hold, so that reading its old lines first would only
+    /// cost memory traffic, and its rows of <paramref name="width"/> floats all begin on a cache line.
+    /// </summary>
+    public static bool IsPastCaches(long length, int width) => length >= PastCaches && width % Lanes16.Count == 0;
+
     /// <summary>Runs a kernel over 0 … <paramref name="count"/> − 1, in the widest registers that the processor has, the rest in narrower ones.</summary>
     public static void Over<TKernel>(in TKernel kernel, int count)
         where TKernel : struct, ILaneKernel
@@ -89,6 +101,13 @@ internal readonly unsafe struct Lanes16(Vector512<float> value) : ILanes<Lanes16
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* to) => Value.Store(to);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* to, bool past)
+    {
+        if (past) Value.StoreAlignedNonTemporal(to);
+        else Value.Store(to);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void StoreBytes(byte* to)
@@ -160,6 +179,13 @@ internal readonly unsafe struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public void Store(float* to) => Value.Store(to);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* to, bool past)
+    {
+        if (past) Value.StoreAlignedNonTemporal(to);
+        else Value.Store(to);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void StoreBytes(byte* to)
     {
         new Lanes4(Value.GetLower()).StoreBytes(to);
@@ -223,6 +249,13 @@ internal readonly unsafe struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public void Store(float* to) => Value.Store(to);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* to, bool past)
+    {
+        if (past) Value.StoreAlignedNonTemporal(to);
+        else Value.Store(to);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void StoreBytes(byte* to)
     {
         Vector128<ushort> halves = Vector128.Narrow(Vector128.ConvertToInt32(Value).AsUInt32(), Vector128<uint>.Zero);
@@ -281,6 +314,8 @@ internal readonly unsafe struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 LoadBytes(byte* from) => new(*from);
 
     public void Store(float* to) => *to = Value;
+
+    public void Store(float* to, bool past) => *to = Value;
 
     public void StoreBytes(byte* to) => *to = (byte)Value;
 

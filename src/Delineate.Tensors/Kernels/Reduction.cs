@@ -42,7 +42,10 @@ internal static class Reduction
             if (rest != x) rest.Block.Release();
             rest = y;
         }
-        return rest == x ? x.View(result) : rest;
+        if (rest != x) return rest;
+        Tensor copy = Tensor.Empty(result);
+        TensorPrimitives.Multiply(x.Span, scale, copy.Span);
+        return copy;
     }
 
     private static void Sum(Tensor x, Tensor y, int length, int inner, float scale)

@@ -75,8 +75,10 @@ public static class ThreadTeam
         {
             for (int i = Interlocked.Increment(ref next) - 1; i < pieces; i = Interlocked.Increment(ref next) - 1) job!(i);
         }
-        catch (Exception e) when (Interlocked.CompareExchange(ref failure, e, null) is null)
+        catch (Exception e)
         {
+            // The first failure is the one that is reported; pieces that nobody has begun are left out.
+            Interlocked.CompareExchange(ref failure, e, null);
             Volatile.Write(ref next, int.MaxValue / 2);
         }
         finally

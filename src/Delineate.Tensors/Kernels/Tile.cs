@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Delineate.Tensors.Kernels;
 
@@ -14,6 +16,9 @@ internal static unsafe class Tile
     /// <summary>Rows of the tile on this machine.</summary>
     public static int Rows => Vector512.IsHardwareAccelerated ? 12 : Vector256.IsHardwareAccelerated ? 6 : 8;
 
+    /// <summary>Rows of a short tile, a divisor of <see cref="Rows"/>.</summary>
+    public static int ShortRows => Vector512.IsHardwareAccelerated ? 4 : Vector256.IsHardwareAccelerated ? 2 : 4;
+
     /// <summary>Columns of the tile on this machine.</summary>
     public static int Columns => Vector512.IsHardwareAccelerated ? 32 : Vector256.IsHardwareAccelerated ? 16 : 8;
 
@@ -28,45 +33,33 @@ internal static unsafe class Tile
         else Run128(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
     }
 
+    /// <summary>The same over <see cref="ShortRows"/> rows, for what is left below the last whole tile.</summary>
+    public static void RunShort(int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    {
+        if (Vector512.IsHardwareAccelerated) Run512Short(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
+        else if (Vector256.IsHardwareAccelerated) Run256Short(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
+        else Run128Short(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
+    }
+
     // No call may stand in these methods: accumulators that live across a call are kept on the stack, at a quarter of the speed.
     // Three rows share one pointer, [p], [p + row], [p + 2·row], so that addresses cost no instructions.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
     {
-        Vector512<float> c00 = Vector512.Load(start);
-        Vector512<float> c01 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c10 = Vector512.Load(start);
-        Vector512<float> c11 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c20 = Vector512.Load(start);
-        Vector512<float> c21 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c30 = Vector512.Load(start);
-        Vector512<float> c31 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c40 = Vector512.Load(start);
-        Vector512<float> c41 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c50 = Vector512.Load(start);
-        Vector512<float> c51 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c60 = Vector512.Load(start);
-        Vector512<float> c61 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c70 = Vector512.Load(start);
-        Vector512<float> c71 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c80 = Vector512.Load(start);
-        Vector512<float> c81 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> c90 = Vector512.Load(start);
-        Vector512<float> c91 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> cA0 = Vector512.Load(start);
-        Vector512<float> cA1 = Vector512.Load(start + 16);
-        start += startRow;
-        Vector512<float> cB0 = Vector512.Load(start);
-        Vector512<float> cB1 = Vector512.Load(start + 16);
+        PrefetchRows(start, startRow, 12);
+        Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero;
+        Vector512<float> c10 = Vector512<float>.Zero, c11 = Vector512<float>.Zero;
+        Vector512<float> c20 = Vector512<float>.Zero, c21 = Vector512<float>.Zero;
+        Vector512<float> c30 = Vector512<float>.Zero, c31 = Vector512<float>.Zero;
+        Vector512<float> c40 = Vector512<float>.Zero, c41 = Vector512<float>.Zero;
+        Vector512<float> c50 = Vector512<float>.Zero, c51 = Vector512<float>.Zero;
+        Vector512<float> c60 = Vector512<float>.Zero, c61 = Vector512<float>.Zero;
+        Vector512<float> c70 = Vector512<float>.Zero, c71 = Vector512<float>.Zero;
+        Vector512<float> c80 = Vector512<float>.Zero, c81 = Vector512<float>.Zero;
+        Vector512<float> c90 = Vector512<float>.Zero, c91 = Vector512<float>.Zero;
+        Vector512<float> cA0 = Vector512<float>.Zero, cA1 = Vector512<float>.Zero;
+        Vector512<float> cB0 = Vector512<float>.Zero, cB1 = Vector512<float>.Zero;
+        float* ahead = a + (12 * depth);
         nint aRow2 = aRow * 2;
         float* a3 = a + (3 * aRow);
         float* a6 = a + (6 * aRow);
@@ -75,6 +68,7 @@ internal static unsafe class Tile
         {
             Vector512<float> b0 = Vector512.Load(b);
             Vector512<float> b1 = Vector512.Load(b + 16);
+            if (Sse.IsSupported) Sse.Prefetch0(ahead);
             Vector512<float> v = Vector512.Create(*a);
             c00 = Vector512.MultiplyAddEstimate(v, b0, c00);
             c01 = Vector512.MultiplyAddEstimate(v, b1, c01);
@@ -116,69 +110,120 @@ internal static unsafe class Tile
             a6 += aStep;
             a9 += aStep;
             b += bStep;
+            ahead += 12;
         }
-        c00.Store(c);
-        c01.Store(c + 16);
+        (c00 + Vector512.Load(start)).Store(c);
+        (c01 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c10.Store(c);
-        c11.Store(c + 16);
+        (c10 + Vector512.Load(start)).Store(c);
+        (c11 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c20.Store(c);
-        c21.Store(c + 16);
+        (c20 + Vector512.Load(start)).Store(c);
+        (c21 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c30.Store(c);
-        c31.Store(c + 16);
+        (c30 + Vector512.Load(start)).Store(c);
+        (c31 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c40.Store(c);
-        c41.Store(c + 16);
+        (c40 + Vector512.Load(start)).Store(c);
+        (c41 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c50.Store(c);
-        c51.Store(c + 16);
+        (c50 + Vector512.Load(start)).Store(c);
+        (c51 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c60.Store(c);
-        c61.Store(c + 16);
+        (c60 + Vector512.Load(start)).Store(c);
+        (c61 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c70.Store(c);
-        c71.Store(c + 16);
+        (c70 + Vector512.Load(start)).Store(c);
+        (c71 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c80.Store(c);
-        c81.Store(c + 16);
+        (c80 + Vector512.Load(start)).Store(c);
+        (c81 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        c90.Store(c);
-        c91.Store(c + 16);
+        (c90 + Vector512.Load(start)).Store(c);
+        (c91 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        cA0.Store(c);
-        cA1.Store(c + 16);
+        (cA0 + Vector512.Load(start)).Store(c);
+        (cA1 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
         c += cRow;
-        cB0.Store(c);
-        cB1.Store(c + 16);
+        (cB0 + Vector512.Load(start)).Store(c);
+        (cB1 + Vector512.Load(start + 16)).Store(c + 16);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run512Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    {
+        PrefetchRows(start, startRow, 4);
+        Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero;
+        Vector512<float> c10 = Vector512<float>.Zero, c11 = Vector512<float>.Zero;
+        Vector512<float> c20 = Vector512<float>.Zero, c21 = Vector512<float>.Zero;
+        Vector512<float> c30 = Vector512<float>.Zero, c31 = Vector512<float>.Zero;
+        nint aRow2 = aRow * 2;
+        float* a3 = a + (3 * aRow);
+        for (; depth > 0; depth--)
+        {
+            Vector512<float> b0 = Vector512.Load(b);
+            Vector512<float> b1 = Vector512.Load(b + 16);
+            Vector512<float> v = Vector512.Create(*a);
+            c00 = Vector512.MultiplyAddEstimate(v, b0, c00);
+            c01 = Vector512.MultiplyAddEstimate(v, b1, c01);
+            v = Vector512.Create(a[aRow]);
+            c10 = Vector512.MultiplyAddEstimate(v, b0, c10);
+            c11 = Vector512.MultiplyAddEstimate(v, b1, c11);
+            v = Vector512.Create(a[aRow2]);
+            c20 = Vector512.MultiplyAddEstimate(v, b0, c20);
+            c21 = Vector512.MultiplyAddEstimate(v, b1, c21);
+            v = Vector512.Create(*a3);
+            c30 = Vector512.MultiplyAddEstimate(v, b0, c30);
+            c31 = Vector512.MultiplyAddEstimate(v, b1, c31);
+            a += aStep;
+            a3 += aStep;
+            b += bStep;
+        }
+        (c00 + Vector512.Load(start)).Store(c);
+        (c01 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
+        c += cRow;
+        (c10 + Vector512.Load(start)).Store(c);
+        (c11 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
+        c += cRow;
+        (c20 + Vector512.Load(start)).Store(c);
+        (c21 + Vector512.Load(start + 16)).Store(c + 16);
+        start += startRow;
+        c += cRow;
+        (c30 + Vector512.Load(start)).Store(c);
+        (c31 + Vector512.Load(start + 16)).Store(c + 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
     {
-        Vector256<float> c00 = Vector256.Load(start);
-        Vector256<float> c01 = Vector256.Load(start + 8);
-        start += startRow;
-        Vector256<float> c10 = Vector256.Load(start);
-        Vector256<float> c11 = Vector256.Load(start + 8);
-        start += startRow;
-        Vector256<float> c20 = Vector256.Load(start);
-        Vector256<float> c21 = Vector256.Load(start + 8);
-        start += startRow;
-        Vector256<float> c30 = Vector256.Load(start);
-        Vector256<float> c31 = Vector256.Load(start + 8);
-        start += startRow;
-        Vector256<float> c40 = Vector256.Load(start);
-        Vector256<float> c41 = Vector256.Load(start + 8);
-        start += startRow;
-        Vector256<float> c50 = Vector256.Load(start);
-        Vector256<float> c51 = Vector256.Load(start + 8);
+        PrefetchRows(start, startRow, 6);
+        Vector256<float> c00 = Vector256<float>.Zero, c01 = Vector256<float>.Zero;
+        Vector256<float> c10 = Vector256<float>.Zero, c11 = Vector256<float>.Zero;
+        Vector256<float> c20 = Vector256<float>.Zero, c21 = Vector256<float>.Zero;
+        Vector256<float> c30 = Vector256<float>.Zero, c31 = Vector256<float>.Zero;
+        Vector256<float> c40 = Vector256<float>.Zero, c41 = Vector256<float>.Zero;
+        Vector256<float> c50 = Vector256<float>.Zero, c51 = Vector256<float>.Zero;
+        float* ahead = a + (6 * depth);
         nint aRow2 = aRow * 2;
         float* a3 = a + (3 * aRow);
         for (; depth > 0; depth--)
         {
             Vector256<float> b0 = Vector256.Load(b);
             Vector256<float> b1 = Vector256.Load(b + 8);
+            if (Sse.IsSupported) Sse.Prefetch0(ahead);
             Vector256<float> v = Vector256.Create(*a);
             c00 = Vector256.MultiplyAddEstimate(v, b0, c00);
             c01 = Vector256.MultiplyAddEstimate(v, b1, c01);
@@ -200,51 +245,72 @@ internal static unsafe class Tile
             a += aStep;
             a3 += aStep;
             b += bStep;
+            ahead += 6;
         }
-        c00.Store(c);
-        c01.Store(c + 8);
+        (c00 + Vector256.Load(start)).Store(c);
+        (c01 + Vector256.Load(start + 8)).Store(c + 8);
+        start += startRow;
         c += cRow;
-        c10.Store(c);
-        c11.Store(c + 8);
+        (c10 + Vector256.Load(start)).Store(c);
+        (c11 + Vector256.Load(start + 8)).Store(c + 8);
+        start += startRow;
         c += cRow;
-        c20.Store(c);
-        c21.Store(c + 8);
+        (c20 + Vector256.Load(start)).Store(c);
+        (c21 + Vector256.Load(start + 8)).Store(c + 8);
+        start += startRow;
         c += cRow;
-        c30.Store(c);
-        c31.Store(c + 8);
+        (c30 + Vector256.Load(start)).Store(c);
+        (c31 + Vector256.Load(start + 8)).Store(c + 8);
+        start += startRow;
         c += cRow;
-        c40.Store(c);
-        c41.Store(c + 8);
+        (c40 + Vector256.Load(start)).Store(c);
+        (c41 + Vector256.Load(start + 8)).Store(c + 8);
+        start += startRow;
         c += cRow;
-        c50.Store(c);
-        c51.Store(c + 8);
+        (c50 + Vector256.Load(start)).Store(c);
+        (c51 + Vector256.Load(start + 8)).Store(c + 8);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run256Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    {
+        PrefetchRows(start, startRow, 2);
+        Vector256<float> c00 = Vector256<float>.Zero, c01 = Vector256<float>.Zero;
+        Vector256<float> c10 = Vector256<float>.Zero, c11 = Vector256<float>.Zero;
+        for (; depth > 0; depth--)
+        {
+            Vector256<float> b0 = Vector256.Load(b);
+            Vector256<float> b1 = Vector256.Load(b + 8);
+            Vector256<float> v = Vector256.Create(*a);
+            c00 = Vector256.MultiplyAddEstimate(v, b0, c00);
+            c01 = Vector256.MultiplyAddEstimate(v, b1, c01);
+            v = Vector256.Create(a[aRow]);
+            c10 = Vector256.MultiplyAddEstimate(v, b0, c10);
+            c11 = Vector256.MultiplyAddEstimate(v, b1, c11);
+            a += aStep;
+            b += bStep;
+        }
+        (c00 + Vector256.Load(start)).Store(c);
+        (c01 + Vector256.Load(start + 8)).Store(c + 8);
+        start += startRow;
+        c += cRow;
+        (c10 + Vector256.Load(start)).Store(c);
+        (c11 + Vector256.Load(start + 8)).Store(c + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run128(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
     {
-        Vector128<float> c00 = Vector128.Load(start);
-        Vector128<float> c01 = Vector128.Load(start + 4);
-        start += startRow;
-        Vector128<float> c10 = Vector128.Load(start);
-        Vector128<float> c11 = Vector128.Load(start + 4);
-        start += startRow;
-        Vector128<float> c20 = Vector128.Load(start);
-        Vector128<float> c21 = Vector128.Load(start + 4);
-        start += startRow;
-        Vector128<float> c30 = Vector128.Load(start);
-        Vector128<float> c31 = Vector128.Load(start + 4);
-        start += startRow;
-        Vector128<float> c40 = Vector128.Load(start);
-        Vector128<float> c41 = Vector128.Load(start + 4);
-        start += startRow;
-        Vector128<float> c50 = Vector128.Load(start);
-        Vector128<float> c51 = Vector128.Load(start + 4);
-        start += startRow;
-        Vector128<float> c60 = Vector128.Load(start);
-        Vector128<float> c61 = Vector128.Load(start + 4);
-        start += startRow;
-        Vector128<float> c70 = Vector128.Load(start);
-        Vector128<float> c71 = Vector128.Load(start + 4);
+        PrefetchRows(start, startRow, 8);
+        Vector128<float> c00 = Vector128<float>.Zero, c01 = Vector128<float>.Zero;
+        Vector128<float> c10 = Vector128<float>.Zero, c11 = Vector128<float>.Zero;
+        Vector128<float> c20 = Vector128<float>.Zero, c21 = Vector128<float>.Zero;
+        Vector128<float> c30 = Vector128<float>.Zero, c31 = Vector128<float>.Zero;
+        Vector128<float> c40 = Vector128<float>.Zero, c41 = Vector128<float>.Zero;
+        Vector128<float> c50 = Vector128<float>.Zero, c51 = Vector128<float>.Zero;
+        Vector128<float> c60 = Vector128<float>.Zero, c61 = Vector128<float>.Zero;
+        Vector128<float> c70 = Vector128<float>.Zero, c71 = Vector128<float>.Zero;
+        float* ahead = a + (8 * depth);
         nint aRow2 = aRow * 2;
         float* a3 = a + (3 * aRow);
         float* a6 = a + (6 * aRow);
@@ -252,6 +318,7 @@ internal static unsafe class Tile
         {
             Vector128<float> b0 = Vector128.Load(b);
             Vector128<float> b1 = Vector128.Load(b + 4);
+            if (Sse.IsSupported) Sse.Prefetch0(ahead);
             Vector128<float> v = Vector128.Create(*a);
             c00 = Vector128.MultiplyAddEstimate(v, b0, c00);
             c01 = Vector128.MultiplyAddEstimate(v, b1, c01);
@@ -280,29 +347,96 @@ internal static unsafe class Tile
             a3 += aStep;
             a6 += aStep;
             b += bStep;
+            ahead += 8;
         }
-        c00.Store(c);
-        c01.Store(c + 4);
+        (c00 + Vector128.Load(start)).Store(c);
+        (c01 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
         c += cRow;
-        c10.Store(c);
-        c11.Store(c + 4);
+        (c10 + Vector128.Load(start)).Store(c);
+        (c11 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
         c += cRow;
-        c20.Store(c);
-        c21.Store(c + 4);
+        (c20 + Vector128.Load(start)).Store(c);
+        (c21 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
         c += cRow;
-        c30.Store(c);
-        c31.Store(c + 4);
+        (c30 + Vector128.Load(start)).Store(c);
+        (c31 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
         c += cRow;
-        c40.Store(c);
-        c41.Store(c + 4);
+        (c40 + Vector128.Load(start)).Store(c);
+        (c41 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
         c += cRow;
-        c50.Store(c);
-        c51.Store(c + 4);
+        (c50 + Vector128.Load(start)).Store(c);
+        (c51 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
         c += cRow;
-        c60.Store(c);
-        c61.Store(c + 4);
+        (c60 + Vector128.Load(start)).Store(c);
+        (c61 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
         c += cRow;
-        c70.Store(c);
-        c71.Store(c + 4);
+        (c70 + Vector128.Load(start)).Store(c);
+        (c71 + Vector128.Load(start + 4)).Store(c + 4);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run128Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    {
+        PrefetchRows(start, startRow, 4);
+        Vector128<float> c00 = Vector128<float>.Zero, c01 = Vector128<float>.Zero;
+        Vector128<float> c10 = Vector128<float>.Zero, c11 = Vector128<float>.Zero;
+        Vector128<float> c20 = Vector128<float>.Zero, c21 = Vector128<float>.Zero;
+        Vector128<float> c30 = Vector128<float>.Zero, c31 = Vector128<float>.Zero;
+        nint aRow2 = aRow * 2;
+        float* a3 = a + (3 * aRow);
+        for (; depth > 0; depth--)
+        {
+            Vector128<float> b0 = Vector128.Load(b);
+            Vector128<float> b1 = Vector128.Load(b + 4);
+            Vector128<float> v = Vector128.Create(*a);
+            c00 = Vector128.MultiplyAddEstimate(v, b0, c00);
+            c01 = Vector128.MultiplyAddEstimate(v, b1, c01);
+            v = Vector128.Create(a[aRow]);
+            c10 = Vector128.MultiplyAddEstimate(v, b0, c10);
+            c11 = Vector128.MultiplyAddEstimate(v, b1, c11);
+            v = Vector128.Create(a[aRow2]);
+            c20 = Vector128.MultiplyAddEstimate(v, b0, c20);
+            c21 = Vector128.MultiplyAddEstimate(v, b1, c21);
+            v = Vector128.Create(*a3);
+            c30 = Vector128.MultiplyAddEstimate(v, b0, c30);
+            c31 = Vector128.MultiplyAddEstimate(v, b1, c31);
+            a += aStep;
+            a3 += aStep;
+            b += bStep;
+        }
+        (c00 + Vector128.Load(start)).Store(c);
+        (c01 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
+        c += cRow;
+        (c10 + Vector128.Load(start)).Store(c);
+        (c11 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
+        c += cRow;
+        (c20 + Vector128.Load(start)).Store(c);
+        (c21 + Vector128.Load(start + 4)).Store(c + 4);
+        start += startRow;
+        c += cRow;
+        (c30 + Vector128.Load(start)).Store(c);
+        (c31 + Vector128.Load(start + 4)).Store(c + 4);
+    }
+
+    /// <summary>Asks for the rows that are needed only at the end, so that the multiplications hide the wait.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchRows(float* row, nint stride, int rows)
+    {
+        if (!Sse.IsSupported || stride == 0) return;
+        for (int i = 0; i < rows; i++)
+        {
+            Sse.Prefetch0(row);
+            Sse.Prefetch0(row + 16);
+            row += stride;
+        }
     }
 }

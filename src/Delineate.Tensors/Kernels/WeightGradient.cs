@@ -7,42 +7,71 @@ namespace Delineate.Tensors.Kernels;
 internal sealed unsafe class WeightGradient
 {
     private const int PixelBlock = 256;
-    private const int ChannelBlock = 480; // a multiple of every tile's rows
-    private const int PiecesWanted = 16;
+    private const int PackedFloats = 1 << 22; // dY is packed and used up to 16 MB at a time
+    private const int PieceFloats = 1 << 16;
+    private const int PiecesWanted = 20;
 
     private readonly Gather gather;
     private readonly ConvGeometry g;
+    private readonly int blocks;
+    private readonly int blockPixels;
+    private readonly int roundBlocks;
     private readonly int panels;
     private readonly int panelsInPiece;
     private readonly int columnPieces;
     private readonly int spans;
-    private readonly int spanLength;
+    private readonly int paddedChannels;
 
     public WeightGradient(ConvGeometry g, Gather gather)
     {
         (this.g, this.gather) = (g, gather);
+        blocks = (gather.Rows + PixelBlock - 1) / PixelBlock;
+        blockPixels = (gather.Rows + blocks - 1) / blocks;
+        blocks = (gather.Rows + blockPixels - 1) / blockPixels;
+        paddedChannels = (g.OutGroup + Tile.Rows - 1) / Tile.Rows * Tile.Rows;
+        roundBlocks = Math.Clamp(PackedFloats / (g.Groups * paddedChannels * blockPixels), 1, blocks);
         panels = (g.Depth + Tile.Columns - 1) / Tile.Columns;
-        panelsInPiece = Math.Max(1, panels * g.Groups / PiecesWanted);
+
+        // A small gradient is summed whole, or nearly, in the second-level cache, apart for each span of pixels; a large one is cut by columns.
+        bool small = (long)g.OutChannels * g.Depth * PiecesWanted <= PackedFloats;
+        panelsInPiece = small ? PieceFloats / (Tile.Columns * paddedChannels) : panels * g.Groups / PiecesWanted;
+        panelsInPiece = Math.Clamp(panelsInPiece, 1, panels);
         columnPieces = (panels + panelsInPiece - 1) / panelsInPiece;
-        int blocks = (gather.Rows + PixelBlock - 1) / PixelBlock;
-        spans = Math.Clamp(PiecesWanted / (columnPieces * g.Groups), 1, Math.Max(1, blocks / 4));
-        spanLength = (blocks + spans - 1) / spans * PixelBlock;
-        spans = Math.Max(1, (gather.Rows + spanLength - 1) / Math.Max(1, spanLength));
+        spans = small ? Math.Clamp(PiecesWanted / (columnPieces * g.Groups), 1, Math.Max(1, roundBlocks / 2)) : 1;
     }
 
     public void Run(float* map, float* dy, float* dw)
     {
         int length = g.OutChannels * g.Depth;
+        int blockLength = blockPixels * paddedChannels;
         using Scratch partial = Scratch.Floats((spans - 1) * length);
-        fixed (float* others = partial.Span)
+        using Scratch packed = Scratch.Floats(roundBlocks * g.Groups * blockLength);
+        fixed (float* partialsFixed = partial.Span, packedFixed = packed.Span)
         {
-            float* partials = others;
-            ThreadTeam.Run(spans * columnPieces * g.Groups, piece =>
+            float* partials = partialsFixed, left = packedFixed;
+            for (int first = 0; first < blocks; first += roundBlocks)
             {
-                (int span, int rest) = Math.DivRem(piece, columnPieces * g.Groups);
-                (int group, int column) = Math.DivRem(rest, columnPieces);
-                Sum(map, dy, span == 0 ? dw : partials + ((nint)(span - 1) * length), group, column * panelsInPiece, Math.Min(panels, (column + 1) * panelsInPiece), span);
-            });
+                int round = Math.Min(roundBlocks, blocks - first);
+                ThreadTeam.Run(round * g.Groups, piece =>
+                {
+                    (int block, int group) = Math.DivRem(piece, g.Groups);
+                    int pixel = (first + block) * blockPixels;
+                    float* source = dy + ((nint)pixel * g.OutChannels) + (group * g.OutGroup);
+                    PackAcross(source, g.OutChannels, g.OutGroup, Math.Min(blockPixels, gather.Rows - pixel), left + ((nint)piece * blockLength));
+                });
+                ThreadTeam.Run(spans * columnPieces * g.Groups, piece =>
+                {
+                    (int span, int rest) = Math.DivRem(piece, columnPieces * g.Groups);
+                    (int group, int column) = Math.DivRem(rest, columnPieces);
+                    float* sum = (span == 0 ? dw : partials + ((nint)(span - 1) * length)) + ((nint)group * g.OutGroup * g.Depth);
+                    (int start, int end) = (span * round / spans, (span + 1) * round / spans);
+                    for (int block = start; block < end; block++)
+                    {
+                        bool isFirst = first == 0 && block == start;
+                        Add(map, left + (((nint)block * g.Groups) + group) * blockLength, sum, group, column * panelsInPiece, Math.Min(panels, (column + 1) * panelsInPiece), first + block, isFirst);
+                    }
+                });
+            }
             if (spans == 1) return;
             ThreadTeam.Ranges(length, 1 << 14, (from, to) =>
             {
@@ -55,35 +84,23 @@ internal sealed unsafe class WeightGradient
         }
     }
 
-    private void Sum(float* map, float* dy, float* dw, int group, int firstPanel, int endPanel, int span)
+    /// <summary>Adds one block of pixels to some columns of a group's gradient, or, the first, puts it there.</summary>
+    private void Add(float* map, float* left, float* dw, int group, int firstPanel, int endPanel, int block, bool isFirst)
     {
-        int firstPixel = span * spanLength;
-        int endPixel = Math.Min(gather.Rows, firstPixel + spanLength);
-        int blockChannels = Math.Min(ChannelBlock, (g.OutGroup + Tile.Rows - 1) / Tile.Rows * Tile.Rows);
-        using Scratch left = Scratch.Floats(blockChannels * PixelBlock);
-        using Scratch right = Scratch.Floats(Tile.Columns * PixelBlock);
+        int pixel = block * blockPixels;
+        int depth = Math.Min(blockPixels, gather.Rows - pixel);
+        using Scratch right = Scratch.Floats(Tile.Columns * blockPixels);
         float* zeros = stackalloc float[Tile.Columns];
         new Span<float>(zeros, Tile.Columns).Clear();
-        dw += (nint)group * g.OutGroup * g.Depth;
-        dy += group * g.OutGroup;
-        fixed (float* a = left.Span, b = right.Span)
+        fixed (float* b = right.Span)
         {
-            for (int channel = 0; channel < g.OutGroup; channel += ChannelBlock)
+            for (int panel = firstPanel; panel < endPanel; panel++)
             {
-                int channels = Math.Min(ChannelBlock, g.OutGroup - channel);
-                for (int pixel = firstPixel; pixel < endPixel; pixel += PixelBlock)
-                {
-                    int depth = Math.Min(PixelBlock, endPixel - pixel);
-                    PackAcross(dy + ((nint)pixel * g.OutChannels) + channel, g.OutChannels, channels, depth, a);
-                    for (int panel = firstPanel; panel < endPanel; panel++)
-                    {
-                        int column = panel * Tile.Columns;
-                        int width = Math.Min(Tile.Columns, g.Depth - column);
-                        if (width < Tile.Columns) new Span<float>(b, depth * Tile.Columns).Clear();
-                        gather.Pack(map, group, pixel, depth, column, column + width, b, Tile.Columns);
-                        BlockProduct.Run(channels, width, depth, a, 1, Tile.Rows, b, pixel == firstPixel ? zeros : null, dw + ((nint)channel * g.Depth) + column, g.Depth);
-                    }
-                }
+                int column = panel * Tile.Columns;
+                int width = Math.Min(Tile.Columns, g.Depth - column);
+                if (width < Tile.Columns) new Span<float>(b, depth * Tile.Columns).Clear();
+                gather.Pack(map, group, pixel, depth, column, column + width, b, Tile.Columns);
+                BlockProduct.Run(g.OutGroup, width, depth, left, 1, Tile.Rows, b, isFirst ? zeros : null, dw + column, g.Depth);
             }
         }
     }
@@ -94,12 +111,9 @@ internal sealed unsafe class WeightGradient
         for (int row = 0; row < channels; row += Tile.Rows)
         {
             int height = Math.Min(Tile.Rows, channels - row);
-            for (int k = 0; k < depth; k++)
-            {
-                Gather.Copy(source + (k * stride) + row, panel, height);
-                for (int i = height; i < Tile.Rows; i++) panel[i] = 0;
-                panel += Tile.Rows;
-            }
+            if (height < Tile.Rows) new Span<float>(panel, depth * Tile.Rows).Clear();
+            Gather.CopyRows(source + row, stride, panel, Tile.Rows, depth, height);
+            panel += (nint)depth * Tile.Rows;
         }
     }
 }

@@ -50,7 +50,7 @@ internal static unsafe class WeightPacking
                     (int tap, int channel) = Math.DivRem(k, g.OutGroup);
                     float* source = weight + ((((((nint)group * g.OutGroup) + channel) * g.Taps) + taps[tap]) * g.InGroup) + column;
                     Gather.Copy(source, row, width);
-                    if (width < Tile.Columns) Gather.Clear(row + width, Tile.Columns - width);
+                    if (width < Tile.Columns) new Span<float>(row + width, Tile.Columns - width).Clear();
                     row += Tile.Columns;
                 }
             }

@@ -52,7 +52,8 @@ public static class DiceLosses
         DiceOptions o = options ?? new();
         PixelLabels.Check(logits, labels, o.IgnoreIndex, nameof(DiceLoss));
         int classes = logits.Shape[-1];
-        Tensor p = logits.Detach().Softmax();
+        Tensor p;
+        using (Autograd.NoGrad()) p = logits.Softmax();
         double[] sums = Sums(p, labels, o);
         var (byLabel, byAll) = (new float[classes], new float[classes]); // d loss / d p at a pixel of the class, and at every pixel
         double dice = 0;
@@ -69,7 +70,7 @@ public static class DiceLosses
         return Autograd.Record(loss, logits, dy =>
         {
             Backward(p, labels, o, byLabel, byAll, dy.Item());
-            return p.View(logits.Shape);
+            return p;
         });
     }
 

@@ -38,9 +38,10 @@ public static unsafe class MaxPool2dOp
     {
         Tensor dx = Tensor.Empty([window.Batch, window.Input.Height, window.Input.Width, window.Channels]);
         float* from = Pinned.Of(dy), to = Pinned.Of(dx), places = Pinned.Of(winners);
+        bool past = LaneLoop.IsPastCaches(dx.Length, window.Channels);
         ThreadTeam.Ranges(window.Batch * window.Input.Height, 1, (first, end) =>
         {
-            for (int row = first; row < end; row++) LaneLoop.Over(new BackwardKernel(window, row, from, to, places), window.Channels);
+            for (int row = first; row < end; row++) LaneLoop.Over(new BackwardKernel(window, row, from, to, places, past), window.Channels);
         });
         winners.Block.Release();
         return dx;
@@ -102,7 +103,7 @@ public static unsafe class MaxPool2dOp
     }
 
     /// <summary>One row of inputs, each gathering from the windows that it may have won: no two rows write to one place.</summary>
-    private readonly struct BackwardKernel(Window2d window, int row, float* dy, float* dx, float* winners) : ILaneKernel
+    private readonly struct BackwardKernel(Window2d window, int row, float* dy, float* dx, float* winners, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -134,7 +135,7 @@ public static unsafe class MaxPool2dOp
                             sum += V.WhereEqual(winner, V.All((kh * window.Kernel.Width) + kw), V.Load(dy + output));
                         }
                     }
-                    sum.Store(target + c);
+                    sum.Store(target + c, past);
                 }
             }
             return end;

@@ -6,6 +6,7 @@ namespace Delineate.Tensors;
 public static unsafe class ResizeBilinearOp
 {
     private const int PieceRows = 16;
+    private const int GradientPieceRows = 8;
 
     /// <summary>
     /// The map at another size, linear between the four pixels around each place. [N, H, W, C] → [N, height, width, C]. Pixels are squares whose
@@ -39,6 +40,7 @@ public static unsafe class ResizeBilinearOp
         long inputRow = (long)columns.Inputs * channels;
         int outputRow = columns.Outputs * channels;
         float* from = Pinned.Of(x), to = Pinned.Of(y);
+        bool past = LaneLoop.IsPastCaches(y.Length, outputRow);
         int parts = (rows.Outputs + PieceRows - 1) / PieceRows;
         ThreadTeam.Run(y.Length == 0 ? 0 : x.Shape[0] * parts, piece =>
         {
@@ -61,7 +63,7 @@ public static unsafe class ResizeBilinearOp
                 inUpper = low;
                 if (inLower != high) Stretch(high, lower);
                 inLower = high;
-                LaneLoop.Over(new BlendKernel(upper, lower, rows.Weight[oh], to + ((((long)image * rows.Outputs) + oh) * outputRow)), outputRow);
+                LaneLoop.Over(new BlendKernel(upper, lower, rows.Weight[oh], to + ((((long)image * rows.Outputs) + oh) * outputRow), past), outputRow);
             }
 
             void Stretch(int row, float* target) =>
@@ -75,29 +77,33 @@ public static unsafe class ResizeBilinearOp
         int channels = shape[3];
         int inputRow = columns.Inputs * channels, outputRow = columns.Outputs * channels;
         float* from = Pinned.Of(dy), to = Pinned.Of(dx);
-        ThreadTeam.Ranges(dx.Length == 0 ? 0 : shape[0] * rows.Inputs, 1, (firstRow, endRow) =>
+        int parts = (rows.Inputs + GradientPieceRows - 1) / GradientPieceRows;
+        ThreadTeam.Run(dx.Length == 0 ? 0 : shape[0] * parts, piece =>
         {
-            using Scratch scratch = Scratch.Floats(outputRow);
-            float* gathered = Pinned.Of(scratch);
-            for (int row = firstRow; row < endRow; row++)
+            int image = piece / parts, first = piece % parts * GradientPieceRows, end = Math.Min(first + GradientPieceRows, rows.Inputs);
+            using Scratch scratch = Scratch.Floats(inputRow);
+            float* narrow = Pinned.Of(scratch), target = to + ((long)image * rows.Inputs * inputRow);
+            new Span<float>(target + ((long)first * inputRow), (end - first) * inputRow).Clear();
+            // Gradient rows are read once and in order, first narrowed to the input's width, then added to the one or two input rows of the piece that they read.
+            for (int oh = rows.FirstReading[first]; oh < rows.EndReading[end - 1]; oh++)
             {
-                (int image, int ih) = (row / rows.Inputs, row % rows.Inputs);
-                LaneLoop.Over(new GatherRowsKernel(rows, ih, from + ((long)image * rows.Outputs * outputRow), outputRow, gathered), outputRow);
-                LaneLoop.Over(new GatherColumnsKernel(columns, channels, gathered, to + ((long)row * inputRow)), channels);
+                LaneLoop.Over(new NarrowKernel(columns, channels, from + ((((long)image * rows.Outputs) + oh) * outputRow), narrow), channels);
+                for (int ih = Math.Max(first, rows.Low[oh]); ih <= Math.Min(end - 1, rows.High[oh]); ih++)
+                    LaneLoop.Over(new AddKernel(narrow, rows.Share(oh, ih), target + ((long)ih * inputRow)), inputRow);
             }
         });
         return dx;
     }
 
     /// <summary>(1 − w) · upper + w · lower, element by element.</summary>
-    private readonly struct BlendKernel(float* upper, float* lower, float weight, float* result) : ILaneKernel
+    private readonly struct BlendKernel(float* upper, float* lower, float weight, float* result, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
         {
             V low = V.All(1 - weight), high = V.All(weight);
             int i = from;
-            for (; i + V.Count <= to; i += V.Count) V.MultiplyAdd(V.Load(upper + i), low, V.Load(lower + i) * high).Store(result + i);
+            for (; i + V.Count <= to; i += V.Count) V.MultiplyAdd(V.Load(upper + i), low, V.Load(lower + i) * high).Store(result + i, past);
             return i;
         }
     }
@@ -119,26 +125,8 @@ public static unsafe class ResizeBilinearOp
         }
     }
 
-    /// <summary>The sum of the gradient rows that read one input row, each with its share.</summary>
-    private readonly struct GatherRowsKernel(AxisResize rows, int ih, float* dy, int length, float* result) : ILaneKernel
-    {
-        public int Run<V>(int from, int to)
-            where V : struct, ILanes<V>
-        {
-            int first = rows.FirstReading[ih], end = rows.EndReading[ih];
-            int i = from;
-            for (; i + V.Count <= to; i += V.Count)
-            {
-                V sum = V.All(0);
-                for (int oh = first; oh < end; oh++) sum = V.MultiplyAdd(V.Load(dy + ((long)oh * length) + i), V.All(rows.Share(oh, ih)), sum);
-                sum.Store(result + i);
-            }
-            return i;
-        }
-    }
-
-    /// <summary>The same along the row: every input pixel gathers from the output pixels that read it.</summary>
-    private readonly struct GatherColumnsKernel(AxisResize columns, int channels, float* row, float* result) : ILaneKernel
+    /// <summary>One gradient row at the input's width: every input pixel gathers from the output pixels that read it.</summary>
+    private readonly struct NarrowKernel(AxisResize columns, int channels, float* row, float* result) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -146,15 +134,34 @@ public static unsafe class ResizeBilinearOp
             int end = to - ((to - from) % V.Count);
             for (int iw = 0; iw < columns.Inputs; iw++)
             {
+                ReadOnlySpan<float> shares = columns.Shares(iw);
+                float* first = row + ((long)columns.FirstReading[iw] * channels), target = result + ((long)iw * channels);
                 for (int c = from; c < end; c += V.Count)
                 {
                     V sum = V.All(0);
-                    for (int ow = columns.FirstReading[iw]; ow < columns.EndReading[iw]; ow++)
-                        sum = V.MultiplyAdd(V.Load(row + ((long)ow * channels) + c), V.All(columns.Share(ow, iw)), sum);
-                    sum.Store(result + ((long)iw * channels) + c);
+                    float* pixel = first + c;
+                    foreach (float share in shares)
+                    {
+                        sum = V.MultiplyAdd(V.Load(pixel), V.All(share), sum);
+                        pixel += channels;
+                    }
+                    sum.Store(target + c);
                 }
             }
             return end;
+        }
+    }
+
+    /// <summary>result += share · row.</summary>
+    private readonly struct AddKernel(float* row, float share, float* result) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            V factor = V.All(share);
+            int i = from;
+            for (; i + V.Count <= to; i += V.Count) V.MultiplyAdd(V.Load(row + i), factor, V.Load(result + i)).Store(result + i);
+            return i;
         }
     }
 }

@@ -2,7 +2,9 @@ using Delineate.Imaging;
 
 namespace Delineate.Data;
 
-/// <summary>The classes of a data set: class <c>i</c> has label <c>i</c> in a <see cref="LabelMap"/>. Travels inside the model file.</summary>
+/// <summary>
+/// The classes of a data set: class <c>i</c> has label <c>i</c> in a <see cref="LabelMap"/>. Travels inside the model file.
+/// </summary>
 public sealed record ClassTable
 {
     /// <summary>1 to 255 class names in the order of their labels.</summary>
@@ -27,7 +29,10 @@ public sealed record ClassTable
     /// <summary>The label of pixels that count neither in the loss nor in the metrics.</summary>
     public byte IgnoreIndex { get; init; } = 255;
 
-    /// <summary>The label of the class that stands for "none of the others", which overlays leave clear; null where every class is a thing of its own.</summary>
+    /// <summary>
+    /// The label of the class that stands for "none of the others", which overlays leave clear; null where every class is a thing of its
+    /// own.
+    /// </summary>
     public int? Background { get; init; }
 
     /// <summary>The colour of each class in masks and overlays.</summary>

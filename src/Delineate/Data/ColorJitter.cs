@@ -4,8 +4,9 @@ using Delineate.Tensors;
 namespace Delineate.Data;
 
 /// <summary>
-/// Random brightness, contrast, saturation and hue, in random order. A strength s draws a factor from [max(0, 1 − s), 1 + s]; the hue turns by a share of the colour circle from
-/// [−s, s]. Black stays black under all but contrast. [h, w, 3] → [h, w, 3]. Source: torchvision's <c>ColorJitter</c> in its tensor form.
+/// Random brightness, contrast, saturation and hue, in random order. A strength s draws a factor from [max(0, 1 − s), 1 + s]; the hue turns
+/// by a share of the colour circle from [−s, s]. Black stays black under all but contrast. [h, w, 3] → [h, w, 3]. Source: torchvision's
+/// <c>ColorJitter</c> in its tensor form.
 /// </summary>
 public sealed record ColorJitter
 {

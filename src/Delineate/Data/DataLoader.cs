@@ -9,7 +9,10 @@ public enum LastBatch
     /// <summary>They form a smaller batch.</summary>
     Keep,
 
-    /// <summary>They form a smaller batch unless there is only one of them, for batch normalisation has no variance to take from a single value. An only batch is kept.</summary>
+    /// <summary>
+    /// They form a smaller batch unless there is only one of them, for batch normalisation has no variance to take from a single value. An
+    /// only batch is kept.
+    /// </summary>
     DropIfSingle,
 
     /// <summary>They are left out, so that all batches are equally large.</summary>
@@ -44,7 +47,9 @@ public sealed record DataLoaderOptions
     /// <summary>What to do about a sample that cannot be read.</summary>
     public Unreadable Unreadable { get; init; } = Unreadable.Throw;
 
-    /// <summary>Threads that read and transform; null: one less than the processors, at least one, because training needs the processors more.</summary>
+    /// <summary>
+    /// Threads that read and transform; null: one less than the processors, at least one, because training needs the processors more.
+    /// </summary>
     public int? Threads { get; init; }
 
     /// <summary>Batches that are held ready, the one being read included: bounds the memory.</summary>
@@ -52,8 +57,8 @@ public sealed record DataLoaderOptions
 }
 
 /// <summary>
-/// Reads, transforms and batches samples on background threads. Order and augmentation depend on (seed, epoch, index) alone: the number of threads, a restart in the middle of
-/// an epoch and the epochs before change nothing.
+/// Reads, transforms and batches samples on background threads. Order and augmentation depend on (seed, epoch, index) alone: the number of
+/// threads, a restart in the middle of an epoch and the epochs before change nothing.
 /// </summary>
 public sealed class DataLoader : IDisposable
 {
@@ -66,8 +71,12 @@ public sealed class DataLoader : IDisposable
     private readonly ConcurrentDictionary<Prefetcher, bool> running = new();
     private bool disposed;
 
-    /// <summary>A loader of <paramref name="dataset"/>; <paramref name="transform"/> gets each sample with a generator of its own and runs on several threads at once.</summary>
-    /// <exception cref="ArgumentException">An option is below 1, or the data set is empty or smaller than one batch that must be full.</exception>
+    /// <summary>
+    /// A loader of <paramref name="dataset"/>; <paramref name="transform"/> gets each sample with a generator of its own and runs on
+    /// several threads at once.
+    /// </summary>
+    /// <exception cref="ArgumentException">An option is below 1, or the data set is empty or smaller than one batch that must be
+    /// full.</exception>
     public DataLoader(Dataset dataset, Func<Sample, Philox, Sample>? transform = null, DataLoaderOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(dataset);
@@ -86,7 +95,10 @@ public sealed class DataLoader : IDisposable
         DroppedPerEpoch = drop ? rest : 0;
         BatchesPerEpoch = full + (rest > 0 && !drop ? 1 : 0);
         if (BatchesPerEpoch == 0)
-            throw new ArgumentException($"{dataset.Count} samples make no batch of {Options.BatchSize}: make the batch smaller or keep the last one", nameof(dataset));
+        {
+            string remedy = "make the batch smaller or keep the last one";
+            throw new ArgumentException($"{dataset.Count} samples make no batch of {Options.BatchSize}: {remedy}", nameof(dataset));
+        }
     }
 
     /// <summary>How it goes through the data set.</summary>
@@ -95,7 +107,9 @@ public sealed class DataLoader : IDisposable
     /// <summary>Batches of every epoch.</summary>
     public int BatchesPerEpoch { get; }
 
-    /// <summary>Samples that every epoch leaves out by <see cref="DataLoaderOptions.LastBatch"/>; which ones changes with the order.</summary>
+    /// <summary>
+    /// Samples that every epoch leaves out by <see cref="DataLoaderOptions.LastBatch"/>; which ones changes with the order.
+    /// </summary>
     public int DroppedPerEpoch { get; }
 
     /// <summary>Samples skipped so far because they could not be read, in the data set's order.</summary>
@@ -107,10 +121,11 @@ public sealed class DataLoader : IDisposable
         : [.. Enumerable.Range(0, dataset.Count)];
 
     /// <summary>
-    /// The batches of an epoch from number <paramref name="startAtBatch"/> on. Reading starts with the first one asked for and stops when the enumeration is left, the loader
-    /// is disposed or <paramref name="cancellation"/> is asked for.
+    /// The batches of an epoch from number <paramref name="startAtBatch"/> on. Reading starts with the first one asked for and stops when
+    /// the enumeration is left, the loader is disposed or <paramref name="cancellation"/> is asked for.
     /// </summary>
-    /// <exception cref="DatasetException">While enumerating: a sample cannot be read or transformed; the message starts with its name.</exception>
+    /// <exception cref="DatasetException">While enumerating: a sample cannot be read or transformed; the message starts with its
+    /// name.</exception>
     /// <exception cref="OperationCanceledException">While enumerating: <paramref name="cancellation"/> was asked for.</exception>
     public IEnumerable<Batch> Epoch(int epoch, int startAtBatch = 0, CancellationToken cancellation = default)
     {

@@ -6,14 +6,16 @@ namespace Delineate.Data;
 public static class DataPreview
 {
     /// <summary>
-    /// A contact sheet of up to <paramref name="count"/> samples spread evenly over the data set, each as image and as image with its labels drawn over, with a legend of the classes below.
+    /// A contact sheet of up to <paramref name="count"/> samples spread evenly over the data set, each as image and as image with its
+    /// labels drawn over, with a legend of the classes below.
     /// </summary>
     /// <exception cref="DatasetException">A sample that would be shown cannot be read.</exception>
     public static Image ContactSheet(Dataset dataset, int count = 12, int columns = 4, int cellSize = 240, string title = "")
     {
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        int[] shown = [.. Enumerable.Range(0, Math.Min(count, dataset.Count)).Select(i => (int)((long)i * dataset.Count / Math.Min(count, dataset.Count)))];
+        count = Math.Min(count, dataset.Count);
+        int[] shown = [.. Enumerable.Range(0, count).Select(i => (int)((long)i * dataset.Count / count))];
         return Sheet([.. shown.Select(dataset.Load)], dataset.Classes, columns, cellSize, title);
     }
 
@@ -28,7 +30,9 @@ public static class DataPreview
             Legend = LegendPlace.None,
             Hidden = classes.Background is int background ? [(byte)background] : [],
         };
-        var palette = new Palette([.. Enumerable.Range(0, 256).Select(label => label == classes.IgnoreIndex ? IgnoredColor : classes.Palette[label])]);
+        var colors = new Rgb[256];
+        for (int label = 0; label < 256; label++) colors[label] = label == classes.IgnoreIndex ? IgnoredColor : classes.Palette[label];
+        var palette = new Palette(colors);
         var pictures = new List<(Image, string)>();
         var seen = new bool[256];
         foreach (Sample sample in samples)
@@ -39,7 +43,8 @@ public static class DataPreview
             pictures.Add((Overlay.Draw(sample.Image, labels, palette, classes.Names, options), "truth"));
         }
         Image sheet = Delineate.Imaging.ContactSheet.Compose(pictures, columns, cellSize, cellSize, title);
-        List<LegendEntry> entries = [.. Enumerable.Range(0, classes.Count).Where(c => seen[c] && c != classes.Background).Select(c => new LegendEntry(palette[c], classes.Names[c]))];
+        List<LegendEntry> entries = [.. classes.Names.Select((name, c) => (name, c)).Where(x => seen[x.c] && x.c != classes.Background)
+            .Select(x => new LegendEntry(palette[x.c], x.name))];
         if (seen[classes.IgnoreIndex]) entries.Add(new LegendEntry(IgnoredColor, "ignored"));
         if (entries.Count == 0) return sheet;
         Image legend = Legend.Below(entries, sheet.Width, Font.OfSize(16));

@@ -39,11 +39,18 @@ public sealed record SplitStats(SplitCensus Census, Spread Heights, Spread Width
 /// <param name="Classes">Its classes.</param>
 /// <param name="Coding">What its masks hold.</param>
 /// <param name="Splits">The figures of each split.</param>
-/// <param name="BalancedWeights">Weights of the classes for the loss, 1 for the median one: median frequency balancing (Eigen and Fergus 2015). Classes that do not occur get 0.</param>
+/// <param name="BalancedWeights">Weights of the classes for the loss, 1 for the median one: median frequency balancing (Eigen and Fergus
+/// 2015). Classes that do not occur get 0.</param>
 /// <param name="Notes">What was assumed, and suggestions.</param>
 /// <param name="Unreadable">Files left out because they could not be read.</param>
 public sealed record DataStats(
-    string Folder, ClassTable Classes, MaskCoding Coding, IReadOnlyList<SplitStats> Splits, IReadOnlyList<float> BalancedWeights, IReadOnlyList<string> Notes, IReadOnlyList<Finding> Unreadable)
+    string Folder,
+    ClassTable Classes,
+    MaskCoding Coding,
+    IReadOnlyList<SplitStats> Splits,
+    IReadOnlyList<float> BalancedWeights,
+    IReadOnlyList<string> Notes,
+    IReadOnlyList<Finding> Unreadable)
 {
     // A class rarer than this, or so many times rarer than the commonest, is often not learnt at all by plain cross-entropy.
     private const double RareShare = 0.01, StrongImbalance = 20;
@@ -87,11 +94,14 @@ public sealed record DataStats(
             return new SplitStats(SplitCensus.Of(split, counts), Spread.Of(known.Select(s => s.Height)), Spread.Of(known.Select(s => s.Width)));
         })];
         SplitStats train = splits.FirstOrDefault(s => s.Census.Name == "train") ?? splits[0];
-        return new DataStats(folder, masks.Classes, masks.Coding, splits, Balance(train.Census, counts, files.Split(train.Census.Name), masks.Classes),
+        return new DataStats(folder, masks.Classes, masks.Coding, splits,
+            Balance(train.Census, counts, files.Split(train.Census.Name), masks.Classes),
             [.. masks.Notes, .. Suggestions(train, masks.Classes)], [.. unreadable.OrderBy(f => f.File, StringComparer.Ordinal)]);
     }
 
-    /// <summary>A class's frequency is its share of the pixels of the images in which it occurs; its weight is the median frequency over its own.</summary>
+    /// <summary>
+    /// A class's frequency is its share of the pixels of the images in which it occurs; its weight is the median frequency over its own.
+    /// </summary>
     private static float[] Balance(SplitCensus census, IReadOnlyDictionary<string, long[]> counts, SplitList split, ClassTable classes)
     {
         double[] frequencies = new double[classes.Count];
@@ -99,7 +109,7 @@ public sealed record DataStats(
         {
             long around = 0;
             foreach (string name in split.Names)
-                if (counts.TryGetValue(name, out long[]? c) && c[label] > 0) around += c.Sum() - (label == classes.IgnoreIndex ? 0 : c[classes.IgnoreIndex]);
+                if (label != classes.IgnoreIndex && counts.TryGetValue(name, out long[]? c) && c[label] > 0) around += c.Sum() - c[classes.IgnoreIndex];
             frequencies[label] = around == 0 ? 0 : (double)census.Pixels[label] / around;
         }
         double[] occurring = [.. frequencies.Where(f => f > 0).Order()];
@@ -110,13 +120,21 @@ public sealed record DataStats(
 
     private static IEnumerable<string> Suggestions(SplitStats train, ClassTable classes)
     {
-        double[] shares = [.. Enumerable.Range(0, classes.Count).Select(label => label == classes.IgnoreIndex ? 0 : train.Share(label, classes.IgnoreIndex))];
-        string[] rare = [.. Enumerable.Range(0, classes.Count).Where(c => shares[c] > 0 && (shares[c] < RareShare || shares.Max() / shares[c] > StrongImbalance))
+        double[] shares = new double[classes.Count];
+        for (int c = 0; c < shares.Length; c++) shares[c] = c == classes.IgnoreIndex ? 0 : train.Share(c, classes.IgnoreIndex);
+        double limit = Math.Max(RareShare, shares.Max() / StrongImbalance);
+        string[] rare = [.. Enumerable.Range(0, classes.Count).Where(c => shares[c] > 0 && shares[c] < limit)
             .Select(c => $"{classes.Names[c]} ({shares[c]:0.##%})")];
-        if (rare.Length > 0) yield return $"rare in '{train.Census.Name}': {string.Join(", ", rare)}; weight the classes in the loss, or add a dice term, should they not be learnt";
+        if (rare.Length > 0)
+        {
+            yield return $"rare in '{train.Census.Name}': {string.Join(", ", rare)}; weight the classes in the loss, or add a dice term, "
+                + "should they not be learnt";
+        }
         double ignored = train.IgnoredShare(classes.IgnoreIndex);
-        if (ignored > 0.5) yield return $"{ignored:0%} of the pixels of '{train.Census.Name}' are ignored: is the ignore label {classes.IgnoreIndex} meant?";
+        if (ignored > 0.5)
+            yield return $"{ignored:0%} of the pixels of '{train.Census.Name}' are ignored: is the ignore label {classes.IgnoreIndex} meant?";
         int side = Math.Max(train.Heights.Most, train.Widths.Most);
-        if (side is > 0 and < 480) yield return $"the images are small (at most {train.Heights.Most}×{train.Widths.Most}): train without resizing, on crops of their size";
+        if (side is > 0 and < 480)
+            yield return $"the images are small (at most {train.Heights.Most}×{train.Widths.Most}): train without resizing, on crops of their size";
     }
 }

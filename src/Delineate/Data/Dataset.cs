@@ -1,6 +1,8 @@
 namespace Delineate.Data;
 
-/// <summary>A list of images with their truth. Reading a sample touches only its own files, so that several threads may read at once.</summary>
+/// <summary>
+/// A list of images with their truth. Reading a sample touches only its own files, so that several threads may read at once.
+/// </summary>
 public abstract class Dataset
 {
     /// <summary>The classes of the labels.</summary>
@@ -16,6 +18,7 @@ public abstract class Dataset
     public int Count => Names.Count;
 
     /// <summary>Reads one sample.</summary>
-    /// <exception cref="DatasetException">A file is missing, unreadable, of another size than its image, or holds labels outside the class table.</exception>
+    /// <exception cref="DatasetException">A file is missing, unreadable, of another size than its image, or holds labels outside the class
+    /// table.</exception>
     public abstract Sample Load(int index);
 }

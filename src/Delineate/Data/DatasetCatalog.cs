@@ -6,10 +6,12 @@ namespace Delineate.Data;
 public static class DatasetCatalog
 {
     /// <summary>
-    /// The samples of one split (<c>train</c>, <c>val</c>, …; <c>all</c> is every image with a mask). Classes, palette and the coding of the masks come from
+    /// The samples of one split (<c>train</c>, <c>val</c>, …; <c>all</c> is every image with a mask). Classes, palette and the coding of
+    /// the masks come from
     /// <c>dataset.json</c>, else from <c>class_names.txt</c>, else from the files; what was assumed is in <see cref="Dataset.Notes"/>.
     /// </summary>
-    /// <exception cref="DatasetException">The layout is not recognised, the split is unknown or empty, or names files that are not there.</exception>
+    /// <exception cref="DatasetException">The layout is not recognised, the split is unknown or empty, or names files that are not
+    /// there.</exception>
     public static Dataset Open(string folder, string split = "train")
     {
         DatasetFiles files = Scan(folder);
@@ -17,7 +19,8 @@ public static class DatasetCatalog
     }
 
     /// <summary>Lists a data set's files and splits, faults included.</summary>
-    /// <exception cref="DatasetException">The folder is missing, its layout is not recognised, or its <c>dataset.json</c> is faulty.</exception>
+    /// <exception cref="DatasetException">The folder is missing, its layout is not recognised, or its <c>dataset.json</c> is
+    /// faulty.</exception>
     public static DatasetFiles Scan(string folder)
     {
         if (!Directory.Exists(folder)) throw new DatasetException(folder, "there is no such folder", null);
@@ -36,7 +39,8 @@ public static class DatasetCatalog
         if (Voc.Recognises(folder)) return DatasetLayout.Voc;
         if (Folder.Recognises(folder)) return DatasetLayout.Folder;
         string[] inside = [.. Directory.EnumerateFileSystemEntries(folder).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal)];
-        string seen = inside.Length == 0 ? "nothing" : string.Join(", ", inside.Take(6)) + (inside.Length > 6 ? $" and {inside.Length - 6} more" : "");
-        throw new DatasetException(folder, "this is no data set that is known here", $"looked for {Voc.Expected} and for {Folder.Expected}, found {seen}");
+        string seen = inside.Length == 0 ? "nothing" : FileDataset.FirstOf(inside);
+        throw new DatasetException(folder, "this is no data set that is known here",
+            $"looked for {Voc.Expected} and for {Folder.Expected}, found {seen}");
     }
 }

@@ -7,7 +7,8 @@ using Delineate.Imaging;
 namespace Delineate.Data;
 
 /// <summary>
-/// What a data set says of itself in its <c>dataset.json</c>. Every key is optional; comments and trailing commas are allowed; unknown keys are refused.
+/// What a data set says of itself in its <c>dataset.json</c>. Every key is optional; comments and trailing commas are allowed; unknown keys
+/// are refused.
 /// <code>
 /// { "layout": "folder",                        // or "voc"; else recognised from the files
 ///   "classes": ["background", "nucleus"],      // in the order of the labels
@@ -66,18 +67,21 @@ public sealed record DatasetManifest
     public string? Licence { get; init; }
 
     /// <summary>Reads the manifest of a folder; an empty one where there is none.</summary>
-    /// <exception cref="DatasetException">The file is not JSON, or a key or value is not understood: the message names the line or key.</exception>
+    /// <exception cref="DatasetException">The file is not JSON, or a key or value is not understood: the message names the line or
+    /// key.</exception>
     public static DatasetManifest Read(string folder)
     {
         string path = System.IO.Path.Combine(folder, FileName);
         if (!File.Exists(path)) return new DatasetManifest();
-        if (new FileInfo(path).Length > MaxBytes) throw new DatasetException(path, $"it is larger than {MaxBytes / 1024} KB", "it should hold only the keys that describe the data set");
+        if (new FileInfo(path).Length > MaxBytes)
+            throw new DatasetException(path, $"it is larger than {MaxBytes / 1024} KB", "it should hold only the keys that describe the data set");
         ManifestFile file;
         try
         {
             ReadOnlySpan<byte> json = File.ReadAllBytes(path);
             if (json.StartsWith("\uFEFF"u8)) json = json[3..];
-            file = JsonSerializer.Deserialize(json, ManifestJson.Default.ManifestFile) ?? throw new DatasetException(path, "it holds null", "write an object: { \"classes\": […] }");
+            file = JsonSerializer.Deserialize(json, ManifestJson.Default.ManifestFile)
+                ?? throw new DatasetException(path, "it holds null", "write an object: { \"classes\": […] }");
         }
         catch (JsonException e)
         {
@@ -100,17 +104,21 @@ public sealed record DatasetManifest
                 throw Wrong("classes", "is refused: " + e.Message.Split(" (Parameter")[0]);
             }
         }
-        List<Rgb>? colors = file.Colors?.Select((c, i) => ParseColor(c) ?? throw Wrong("colors", $"holds {c.GetRawText()} at place {i}, which is no colour",
+        List<Rgb>? colors = file.Colors?.Select((c, i) => ParseColor(c)
+            ?? throw Wrong("colors", $"holds {c.GetRawText()} at place {i}, which is no colour",
             "write \"#rrggbb\" or [red, green, blue] with numbers from 0 to 255")).ToList();
         if (colors is not null && file.Classes is null) throw Wrong("colors", "needs \"classes\" beside it", "name one class for each colour");
         if (colors is not null && colors.Count != file.Classes!.Count)
             throw Wrong("colors", $"has {colors.Count} entries for {file.Classes.Count} classes", "give one colour per class, in the same order");
         if (file.IgnoreIndex is < 0 or > 255) throw Wrong("ignoreIndex", $"is {file.IgnoreIndex}", "labels are numbers from 0 to 255");
         if (file.Background is not null && file.Classes?.Contains(file.Background) == false)
-            throw Wrong("background", $"names '{file.Background}', which is not one of the classes", NearNames.Suggest(file.Background, file.Classes));
-        if (file.Validation is not null and not (>= 0 and < 1)) throw Wrong("validation", $"is {file.Validation}", "it is a share: at least 0 and below 1");
+            throw Wrong("background", $"names '{file.Background}', which is not one of the classes",
+                NearNames.Suggest(file.Background, file.Classes));
+        if (file.Validation is not null and not (>= 0 and < 1))
+            throw Wrong("validation", $"is {file.Validation}", "it is a share: at least 0 and below 1");
         string suffix = file.Masks?.Suffix ?? "";
-        if (suffix.AsSpan().ContainsAny('/', '\\')) throw Wrong("masks.suffix", $"is '{suffix}'", "it is a part of the file's name and holds no folder");
+        if (suffix.AsSpan().ContainsAny('/', '\\'))
+            throw Wrong("masks.suffix", $"is '{suffix}'", "it is a part of the file's name and holds no folder");
         return new DatasetManifest
         {
             Path = path,
@@ -130,7 +138,8 @@ public sealed record DatasetManifest
                 null => null,
                 "labels" => MaskCoding.Labels,
                 "binary" => MaskCoding.Binary,
-                "colors" => colors is null ? throw Wrong("masks.coding", "is \"colors\" without a table of colours", "add \"classes\" and \"colors\"") : MaskCoding.Colors,
+                "colors" when colors is null => throw Wrong("masks.coding", "is \"colors\" without a table of colours", "add \"classes\" and \"colors\""),
+                "colors" => MaskCoding.Colors,
                 "instances" => MaskCoding.Instances,
                 string other => throw Wrong("masks.coding", $"is '{other}'", "it is \"labels\", \"binary\", \"colors\" or \"instances\""),
             },
@@ -147,12 +156,14 @@ public sealed record DatasetManifest
         var parsed = new Dictionary<byte, string>();
         foreach ((string key, JsonElement value) in map ?? [])
         {
-            if (!byte.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out byte stored)) throw wrong("masks.map", $"has the key '{key}'", "its keys are the values 0 to 255 that masks hold");
+            if (!byte.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out byte stored))
+                throw wrong("masks.map", $"has the key '{key}'", "its keys are the values 0 to 255 that masks hold");
             parsed[stored] = value.ValueKind switch
             {
                 JsonValueKind.String => value.GetString()!,
                 JsonValueKind.Number when value.TryGetByte(out byte label) => label.ToString(CultureInfo.InvariantCulture),
-                _ => throw wrong("masks.map", $"maps {key} to {value.GetRawText()}", "a value is mapped to a label from 0 to 255, a class name or \"ignore\""),
+                _ => throw wrong("masks.map", $"maps {key} to {value.GetRawText()}",
+                    "a value is mapped to a label from 0 to 255, a class name or \"ignore\""),
             };
         }
         return parsed;
@@ -163,7 +174,8 @@ public sealed record DatasetManifest
         if (color.ValueKind == JsonValueKind.String)
         {
             string text = color.GetString()!;
-            return text.Length == 7 && text[0] == '#' && int.TryParse(text.AsSpan(1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int rgb)
+            return text.Length == 7 && text[0] == '#'
+                && int.TryParse(text.AsSpan(1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int rgb)
                 ? new Rgb((byte)(rgb >> 16), (byte)(rgb >> 8), (byte)rgb)
                 : null;
         }

@@ -3,7 +3,10 @@ using Delineate.Tensors;
 
 namespace Delineate.Data;
 
-/// <summary>What happens to samples that are evaluated: image and mask are resized to a short side, or left alone where <paramref name="ShortSide"/> is null.</summary>
+/// <summary>
+/// What happens to samples that are evaluated: image and mask are resized to a short side, or left alone where <paramref name="ShortSide"/>
+/// is null.
+/// </summary>
 public sealed record EvalTransform(int? ShortSide = null)
 {
     /// <summary>The sample at the size to evaluate; the generator is not used.</summary>
@@ -19,7 +22,10 @@ public sealed record EvalTransform(int? ShortSide = null)
         };
     }
 
-    /// <summary>The size whose short side is <paramref name="shortSide"/> and whose long side keeps the proportions, rounded down as torchvision does.</summary>
+    /// <summary>
+    /// The size whose short side is <paramref name="shortSide"/> and whose long side keeps the proportions, rounded down as torchvision
+    /// does.
+    /// </summary>
     public static (int Height, int Width) ShortSideSize(int height, int width, int shortSide)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(shortSide, 1);

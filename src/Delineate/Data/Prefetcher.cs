@@ -3,8 +3,9 @@ using System.Runtime.ExceptionServices;
 namespace Delineate.Data;
 
 /// <summary>
-/// Threads that make numbered samples ahead of one consumer, who takes them in order. At most <c>ahead</c> are made and not taken yet. A failure is kept and thrown to the consumer
-/// when its number's turn comes, so that what the consumer sees does not depend on which thread was first.
+/// Threads that make numbered samples ahead of one consumer, who takes them in order. At most <c>ahead</c> are made and not taken yet. A
+/// failure is kept and thrown to the consumer when its number's turn comes, so that what the consumer sees does not depend on which thread
+/// was first.
 /// </summary>
 internal sealed class Prefetcher : IDisposable
 {

@@ -4,9 +4,10 @@ using Delineate.Tensors;
 namespace Delineate.Data;
 
 /// <summary>
-/// The random changes of a training sample, in this order: resize so that the short side becomes a random whole number of pixels, flip, cut out a random rectangle, jitter the
-/// colours, pad on the right and at the bottom. Image and mask always move together; masks are scaled by nearest neighbour. [h, w] → <see cref="CropSize"/>.
-/// Source: torchvision's reference training of segmentation networks (<c>references/segmentation/presets.py</c>), whose defaults these are.
+/// The random changes of a training sample, in this order: resize so that the short side becomes a random whole number of pixels, flip, cut
+/// out a random rectangle, jitter the colours, pad on the right and at the bottom. Image and mask always move together; masks are scaled by
+/// nearest neighbour. [h, w] → <see cref="CropSize"/>. Source: torchvision's reference training of segmentation networks
+/// (<c>references/segmentation/presets.py</c>), whose defaults these are.
 /// </summary>
 public sealed record TrainTransform
 {
@@ -22,7 +23,9 @@ public sealed record TrainTransform
     /// <summary>The probability of exchanging left and right.</summary>
     public double FlipProbability { get; init; } = 0.5;
 
-    /// <summary>The probability of exchanging top and bottom: 0.5 suits views from above (microscopes, satellites), 0 everything with a sky.</summary>
+    /// <summary>
+    /// The probability of exchanging top and bottom: 0.5 suits views from above (microscopes, satellites), 0 everything with a sky.
+    /// </summary>
     public double VerticalFlipProbability { get; init; }
 
     /// <summary>The size that leaves; null leaves images at their size.</summary>
@@ -39,7 +42,8 @@ public sealed record TrainTransform
     public (int Least, int Most) ShortSides()
     {
         if (BaseSize is not int size) return (0, 0);
-        if (!(MinScale > 0) || !(MaxScale >= MinScale) || double.IsInfinity(MaxScale)) throw new ArgumentException($"the scales {MinScale} to {MaxScale} are no range above 0");
+        if (!(MinScale > 0) || !(MaxScale >= MinScale) || double.IsInfinity(MaxScale))
+            throw new ArgumentException($"the scales {MinScale} to {MaxScale} are no range above 0");
         (int least, int most) = ((int)(MinScale * size), (int)(MaxScale * size));
         return least >= 1 ? (least, most) : throw new ArgumentException($"a base size of {size} scaled by {MinScale} leaves no pixel");
     }
@@ -57,13 +61,15 @@ public sealed record TrainTransform
             (image, labels) = (image.Resize(height, width), labels?.Resize(height, width));
         }
         if (random.NextDouble() < FlipProbability) (image, labels) = (image.FlipHorizontal(), labels?.FlipHorizontal());
-        if (VerticalFlipProbability > 0 && random.NextDouble() < VerticalFlipProbability) (image, labels) = (image.FlipVertical(), labels?.FlipVertical());
+        if (VerticalFlipProbability > 0 && random.NextDouble() < VerticalFlipProbability)
+            (image, labels) = (image.FlipVertical(), labels?.FlipVertical());
         if (CropSize is (int cropHeight, int cropWidth))
         {
             // Padding goes to the right and the bottom only, so that cutting before it gives the same pixels and costs less.
             int top = random.NextInt(Math.Max(image.Height - cropHeight, 0) + 1), left = random.NextInt(Math.Max(image.Width - cropWidth, 0) + 1);
             int height = Math.Min(cropHeight, image.Height), width = Math.Min(cropWidth, image.Width);
-            if ((height, width) != (image.Height, image.Width)) (image, labels) = (image.Crop(top, left, height, width), labels?.Crop(top, left, height, width));
+            if ((height, width) != (image.Height, image.Width))
+                (image, labels) = (image.Crop(top, left, height, width), labels?.Crop(top, left, height, width));
         }
         if (Jitter is not null) image = Jitter.Apply(image, random);
         if (CropSize is (int fullHeight, int fullWidth) && (fullHeight, fullWidth) != (image.Height, image.Width))

@@ -26,8 +26,7 @@ public sealed record FcnOptions
     public int WidthDivisor { get; init; } = 1;
 }
 
-/// <summary>Logits at the size of the image, [N, H, W, numClasses], and those of the auxiliary head where it ran.</summary>
-public readonly record struct FcnOutput(Tensor Out, Tensor? Aux);
+
 
 /// <summary>
 /// A fully convolutional network (Long et al. 2015) on a residual network, as torchvision builds <c>fcn_resnet50</c>: a head scores the last map,
@@ -52,7 +51,7 @@ public sealed class Fcn : Module
     /// <summary>Runs the network.</summary>
     /// <param name="x">Images, [N, H, W, 3], of any size.</param>
     /// <param name="auxiliary">Whether the auxiliary head runs too, where there is one; while training it does unless told otherwise.</param>
-    public FcnOutput Forward(Tensor x, bool? auxiliary = null)
+    public SemanticLogits Forward(Tensor x, bool? auxiliary = null)
     {
         using MemoryScope? scope = Autograd.IsEnabled ? null : TensorMemory.Scope();
         ResNetFeatures features = backbone.Forward(x);
@@ -60,7 +59,7 @@ public sealed class Fcn : Module
         Tensor? aux = (auxiliary ?? IsTraining) && auxClassifier is not null ? ToImageSize(auxClassifier.Forward(features.Layer3)) : null;
         scope?.PassOut(output);
         if (aux is not null) scope?.PassOut(aux);
-        return new FcnOutput(output, aux);
+        return new SemanticLogits(output, aux);
 
         Tensor ToImageSize(Tensor scores) => scores.ResizeBilinear(x.Shape[1], x.Shape[2]);
     }

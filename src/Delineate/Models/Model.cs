@@ -22,6 +22,9 @@ public abstract class Model
     /// <summary>The parameters that the recipe trains at a rate of their own (auxiliary heads), by name; the rest trains at the base rate.</summary>
     public virtual bool IsAuxiliary(string parameterName) => false;
 
+    /// <summary>The layers whose size depends on the number of classes, by parameter name: they start anew when weights for other classes are loaded.</summary>
+    public virtual bool IsScoreLayer(string parameterName) => false;
+
     /// <summary>The losses of one training step, each by name, on the tape.</summary>
     public abstract Losses Loss(Batch batch);
 

@@ -17,13 +17,13 @@ public sealed record Preprocessing
     public int? ShortSide { get; init; }
 
     /// <summary>
-    /// The images as one normalised batch, channels last, padded with zeros on the right and at the bottom to the largest of them and on to a multiple of <paramref name="multiple"/>.
-    /// N × [h, w, 3] → [N, H, W, 3].
+    /// The images as one normalised batch, channels last, padded with zeros on the right and at the bottom to the largest of them, and to
+    /// <paramref name="atLeast"/> pixels a side. N × [h, w, 3] → [N, H, W, 3].
     /// </summary>
-    public Tensor ToTensor(IReadOnlyList<Image> images, int multiple = 1)
+    public Tensor ToTensor(IReadOnlyList<Image> images, int atLeast = 1)
     {
         ArgumentNullException.ThrowIfNull(images);
-        int height = RoundUp(images.Max(i => i.Height), multiple), width = RoundUp(images.Max(i => i.Width), multiple);
+        int height = Math.Max(atLeast, images.Max(i => i.Height)), width = Math.Max(atLeast, images.Max(i => i.Width));
         Tensor batch = Tensor.Empty([images.Count, height, width, 3]);
         // value/255 normalised = value·scale + shift
         float[] scale = [.. Deviation.Select(d => 1 / (255 * d))];
@@ -50,5 +50,18 @@ public sealed record Preprocessing
         return batch;
     }
 
-    private static int RoundUp(int size, int multiple) => (size + multiple - 1) / multiple * multiple;
+    /// <summary>The image at the size the network sees in evaluation.</summary>
+    public Image Resize(Image image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        (int height, int width) = NetworkSize(image.Height, image.Width);
+        return (height, width) == (image.Height, image.Width) ? image : image.Resize(height, width, Interpolation.Bilinear);
+    }
+
+    /// <summary>The size at which the network sees an image of <paramref name="height"/> × <paramref name="width"/> in evaluation.</summary>
+    public (int Height, int Width) NetworkSize(int height, int width)
+    {
+        if (ShortSide is not { } side) return (height, width);
+        return height <= width ? (side, Math.Max(1, (int)((long)side * width / height))) : (Math.Max(1, (int)((long)side * height / width)), side);
+    }
 }

@@ -22,7 +22,8 @@ public class ChromaUpsamplingTests
         for (int x = 0; x < 2 * width; x++) Assert.Equal(Across(i => samples[Start + i], x, x % 2 == 0 ? 1 : 2, 2), target[x]);
 
         ChromaUpsampling.DoubleBoth(samples, Start, Start + 200, width, target);
-        for (int x = 0; x < 2 * width; x++) Assert.Equal(Across(i => (3 * samples[Start + i]) + samples[Start + 200 + i], x, x % 2 == 0 ? 8 : 7, 4), target[x]);
+        for (int x = 0; x < 2 * width; x++)
+            Assert.Equal(Across(i => (3 * samples[Start + i]) + samples[Start + 200 + i], x, x % 2 == 0 ? 8 : 7, 4), target[x]);
 
         ChromaUpsampling.DoubleHeight(samples, Start, Start + 200, width, 2, target);
         for (int x = 0; x < width; x++) Assert.Equal(((3 * samples[Start + x]) + samples[Start + 200 + x] + 2) >> 2, target[x]);

@@ -21,7 +21,8 @@ public class ExifTests
     [Fact]
     public void Damaged_blocks_are_upright()
     {
-        for (int length = 0; length < _little.Length; length++) Assert.Equal(ExifOrientation.Upright, Exif.ReadOrientation(_little.AsSpan(0, length)));
+        for (int length = 0; length < _little.Length; length++)
+            Assert.Equal(ExifOrientation.Upright, Exif.ReadOrientation(_little.AsSpan(0, length)));
         foreach ((int at, byte value) in new (int, byte)[] { (0, (byte)'X'), (2, 43), (4, 255), (7, 255), (24, 4), (30, 9), (30, 0) })
         {
             byte[] damaged = [.. _little];
@@ -44,7 +45,7 @@ public class ExifTests
         var stored = new Image(2, 3);
         for (int i = 0; i < 6; i++) stored[i / 3, i % 3] = new Rgb((byte)('a' + i), 1, 2);
         Image viewed = Exif.Apply(stored, orientation);
-        IEnumerable<string> rows = Enumerable.Range(0, viewed.Height).Select(y => string.Concat(Enumerable.Range(0, viewed.Width).Select(x => (char)viewed[y, x].R)));
-        Assert.Equal(expected, string.Join(' ', rows));
+        string Row(int y) => string.Concat(Enumerable.Range(0, viewed.Width).Select(x => (char)viewed[y, x].R));
+        Assert.Equal(expected, string.Join(' ', Enumerable.Range(0, viewed.Height).Select(Row)));
     }
 }

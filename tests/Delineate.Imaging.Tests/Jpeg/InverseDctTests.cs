@@ -50,7 +50,8 @@ public class InverseDctTests
             for (int u = 0; u < 8; u++)
             {
                 double scale = (u == 0 ? Math.Sqrt(0.5) : 1) * (v == 0 ? Math.Sqrt(0.5) : 1) / 4;
-                sum += scale * coefficients[(v * 8) + u] * steps[(v * 8) + u] * Math.Cos(((2 * x) + 1) * u * Math.PI / 16) * Math.Cos(((2 * y) + 1) * v * Math.PI / 16);
+                double wave = Math.Cos(((2 * x) + 1) * u * Math.PI / 16) * Math.Cos(((2 * y) + 1) * v * Math.PI / 16);
+                sum += scale * coefficients[(v * 8) + u] * steps[(v * 8) + u] * wave;
             }
         }
         return Math.Clamp(sum + 128, 0, 255);

@@ -41,6 +41,25 @@ public class JpegColorTests
         for (int i = 0; i < rgb.Length; i++) Assert.InRange(back[i] - rgb[i], -2, 2);
     }
 
+    [Fact]
+    public void Vectors_and_the_tail_give_the_inverse_equations()
+    {
+        // 4096 random colours and all corners of the cube, at a width that leaves a tail.
+        byte[] rgb = new byte[3 * (4096 + 8 + 5)];
+        new Random(6).NextBytes(rgb);
+        for (int i = 0; i < 24; i++) rgb[i] = (byte)(((i / 3) >> (i % 3) & 1) * 255);
+        int width = rgb.Length / 3;
+        (byte[] y, byte[] cb, byte[] cr) = (new byte[width], new byte[width], new byte[width]);
+        JpegColor.RgbToYCbCr(rgb, y, cb, cr);
+        for (int x = 0; x < width; x++)
+        {
+            (double r, double g, double b) = (rgb[x * 3], rgb[(x * 3) + 1], rgb[(x * 3) + 2]);
+            Assert.InRange(y[x] - ((0.299 * r) + (0.587 * g) + (0.114 * b)), -0.501, 0.501);
+            Assert.InRange(cb[x] - (((b - (0.299 * r) - (0.587 * g) - (0.114 * b)) / 1.772) + 128), -0.502, 0.502);
+            Assert.InRange(cr[x] - (((r - (0.299 * r) - (0.587 * g) - (0.114 * b)) / 1.402) + 128), -0.502, 0.502);
+        }
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

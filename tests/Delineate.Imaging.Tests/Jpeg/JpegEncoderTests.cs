@@ -77,7 +77,8 @@ public class JpegEncoderTests
         var image = new Image(height, width);
         for (int y = 0; y < height; y++)
         {
-            for (int x = 0; x < width; x++) image[y, x] = new Rgb((byte)(x * 255 / width), (byte)(y * 255 / height), (byte)(128 + (100 * Math.Sin((x + y) / 9.0))));
+            for (int x = 0; x < width; x++)
+                image[y, x] = new Rgb((byte)(x * 255 / width), (byte)(y * 255 / height), (byte)(128 + (100 * Math.Sin((x + y) / 9.0))));
         }
         return image;
     }

@@ -37,7 +37,7 @@ public class PngDecoderTests(ITestOutputHelper output)
             { "4-bit RGB", PngForge.File(("IHDR", PngForge.Header(2, 3, 2, 4)), data, end), "no colour type 2 with 4 bits", 24 },
             { "16-bit palette", PngForge.File(("IHDR", PngForge.Header(2, 3, 3, 16)), data, end), "no colour type 3 with 16 bits", 24 },
             { "compression 1", PngForge.File(("IHDR", PngForge.Header(2, 3, compression: 1)), data, end), "compression method 1", 26 },
-            { "filter method 1", PngForge.File(("IHDR", PngForge.Header(2, 3, filter: 1)), data, end), "filter method 1", 26 },
+            { "filter method 1", PngForge.File(("IHDR", PngForge.Header(2, 3, filter: 1)), data, end), "filter method 1", 27 },
             { "interlace 2", PngForge.File(("IHDR", PngForge.Header(2, 3, interlace: 2)), data, end), "interlace method 2", 28 },
             { "too wide", PngForge.File(("IHDR", PngForge.Header(2, 1_000_001)), data, end), "a side may be 1000000", 16 },
             { "too many pixels", PngForge.File(("IHDR", PngForge.Header(20_000, 20_000)), data, end), "over the limit of 268435456 pixels", 16 },

@@ -1,3 +1,4 @@
+using Delineate.Tensors.Kernels;
 using Delineate.Testing;
 using Xunit;
 
@@ -130,18 +131,36 @@ public sealed class BatchNormTests
     }
 
     [Fact]
-    public void A_training_step_gives_all_its_memory_back()
+    public void Results_larger_than_the_caches_have_the_bits_of_small_ones()
     {
-        Tensor x = GradCheck.Input([2, 8, 8, 16]).Keep();
+        const int Channels = 64, Rows = LaneLoop.PastCaches / Channels, Few = 1000;
+        Tensor mean = GradCheck.Input([Channels], 2), variance = Tensor.Full([Channels], 2);
+        Tensor large = Tensor.Empty([Rows, Channels]);
+        for (int i = 0; i < large.Length; i++) large.Span[i] = (i % 997) - 500;
+        Tensor small = Tensor.From(large.Span[^(Few * Channels)..], [Few, Channels]);
+        (large.RequiresGrad, small.RequiresGrad) = (true, true);
+        Tensor y = large.BatchNorm(null, null, mean, variance, training: false, activation: Activation.Relu);
+        Tensor expected = small.BatchNorm(null, null, mean, variance, training: false, activation: Activation.Relu);
+        TensorAssert.SameBits(expected.Span, y.Span[^expected.Length..]);
+        y.Backward(Tensor.Full(y.Shape, 1));
+        expected.Backward(Tensor.Full(expected.Shape, 1));
+        TensorAssert.SameBits(small.Gradient!.Span, large.Gradient!.Span[^expected.Length..]);
+    }
+
+    [Fact]
+    public void A_training_step_gives_its_working_memory_back()
+    {
+        Tensor x = GradCheck.Input([2, 8, 8, 16]), mean = Tensor.Zeros([16]), variance = Tensor.Full([16], 1);
         x.RequiresGrad = true;
-        Tensor mean = Tensor.Zeros([16]), variance = Tensor.Full([16], 1);
+        Tensor y;
         using (TensorMemory.Scope())
         {
-            Tensor y = x.BatchNorm(null, null, mean, variance, training: true, activation: Activation.Relu);
+            y = x.BatchNorm(null, null, mean, variance, training: true, activation: Activation.Relu);
             y.Backward(Tensor.Full(y.Shape, 1));
-            Assert.True(x.Gradient!.Block.IsKept);
         }
+        Assert.True(y.Block.IsReleased);
         Assert.False(x.Gradient!.Block.IsReleased);
+        Assert.False(mean.Block.IsReleased);
     }
 
     [Fact]

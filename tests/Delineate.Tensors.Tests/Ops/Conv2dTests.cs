@@ -1,3 +1,4 @@
+using Delineate.Tensors.Kernels;
 using Delineate.Testing;
 using Xunit;
 
@@ -44,5 +45,142 @@ public sealed class Conv2dTests
             GradCheck.Input([g.Out], 3),
         ];
         GradCheck.Run(t => t[0].Conv2d(t[1], t[2], g.Stride, g.Padding, g.Dilation, g.Groups), v => Reference.Conv2d(g, v[0], v[1], v[2]), inputs, relative: 1e-5);
+    }
+
+    [ReferenceTheory]
+    [InlineData("c1", 1, 0, 1, 1)]
+    [InlineData("c1s2", 2, 0, 1, 1)]
+    [InlineData("c3", 1, 1, 1, 1)]
+    [InlineData("c3s2", 2, 1, 1, 1)]
+    [InlineData("c3d2", 1, 2, 2, 1)]
+    [InlineData("c3d4", 1, 4, 4, 2)]
+    [InlineData("c7s2", 2, 3, 1, 1)]
+    [InlineData("dw", 1, 1, 1, 6)]
+    [InlineData("pad100", 1, 30, 1, 1)]
+    public void Equals_the_reference(string name, int stride, int padding, int dilation, int groups)
+    {
+        Golden golden = Golden.Reference("ops");
+        Tensor[] inputs = [golden.ChannelsLast($"conv.{name}.in0"), golden.ChannelsLast($"conv.{name}.in1"), golden.Tensor($"conv.{name}.in2")];
+        foreach (Tensor input in inputs) input.RequiresGrad = true;
+        Tensor y = inputs[0].Conv2d(inputs[1], inputs[2], stride, padding, dilation, groups);
+        TensorAssert.Close(golden.ChannelsLast($"conv.{name}.y"), y);
+        y.Backward(golden.ChannelsLast($"conv.{name}.gy"));
+        for (int i = 0; i < inputs.Length; i++) TensorAssert.Close(golden.ChannelsLast($"conv.{name}.g{i}"), inputs[i].Gradient!, what: $"gradient {i}");
+    }
+
+    [Theory]
+    [InlineData(33, 45, 3, 1, 1, 1)]
+    [InlineData(3, 16, 7, 2, 1, 1)]
+    [InlineData(64, 64, 3, 1, 2, 1)]
+    [InlineData(24, 24, 3, 1, 1, 24)]
+    public void One_thread_and_two_make_the_same_bits(int inputs, int outputs, int kernel, int stride, int dilation, int groups)
+    {
+        int threads = ThreadTeam.Threads;
+        try
+        {
+            float[][] one = Bits(1), two = Bits(2);
+            for (int i = 0; i < one.Length; i++) TensorAssert.SameBits(one[i], two[i]);
+        }
+        finally
+        {
+            ThreadTeam.Threads = threads;
+        }
+
+        float[][] Bits(int count)
+        {
+            ThreadTeam.Threads = count;
+            Tensor x = GradCheck.Input([2, 41, 37, inputs]), w = GradCheck.Input([outputs, kernel, kernel, inputs / groups], 2), b = GradCheck.Input([outputs], 3);
+            (x.RequiresGrad, w.RequiresGrad, b.RequiresGrad) = (true, true, true);
+            Tensor y = x.Conv2d(w, b, stride, dilation * kernel / 2, dilation, groups);
+            y.Backward(GradCheck.Input(y.Shape, 4));
+            return [y.ToArray(), x.Gradient!.ToArray(), w.Gradient!.ToArray(), b.Gradient!.ToArray()];
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 1, 1, 1)]
+    [InlineData(2, 3, 1, 1)]
+    [InlineData(3, 1, 1, 1)]
+    [InlineData(3, 2, 2, 5)]
+    public void What_the_memory_held_before_never_shows(int kernel, int stride, int dilation, int groups)
+    {
+        // Dirty buffers of every size in the pool are what Empty and the kernels' scratch get next.
+        for (int size = 16; size <= 1 << 20; size *= 2)
+        {
+            using (TensorMemory.Scope())
+            {
+                for (int part = 8; part < 16; part++) Tensor.Full([size / 8 * part], float.NaN);
+            }
+        }
+        using (TensorMemory.Scope())
+        {
+            Tensor x = GradCheck.Input([1, 9, 10, 25]), w = GradCheck.Input([35, kernel, kernel, 25 / groups], 2), b = GradCheck.Input([35], 3);
+            (x.RequiresGrad, w.RequiresGrad, b.RequiresGrad) = (true, true, true);
+            Tensor y = x.Conv2d(w, b, stride, 1, dilation, groups);
+            Assert.All(y.ToArray(), v => Assert.True(float.IsFinite(v)));
+            y.Backward(GradCheck.Input(y.Shape, 4));
+            foreach (Tensor t in new[] { x, w, b }) Assert.All(t.Gradient!.ToArray(), v => Assert.True(float.IsFinite(v)));
+        }
+    }
+
+    [Fact]
+    public void A_pixel_that_is_not_a_number_stays_in_its_windows()
+    {
+        Tensor x = GradCheck.Input([1, 5, 13, 16]);
+        x.Span[((2 * 13) + 6) * 16] = float.NaN;
+        Tensor y = x.Conv2d(GradCheck.Input([5, 3, 3, 16], 2), padding: 1);
+        for (int i = 0; i < 5 * 13; i++)
+        {
+            bool near = Math.Abs((i / 13) - 2) <= 1 && Math.Abs((i % 13) - 6) <= 1;
+            for (int c = 0; c < 5; c++) Assert.Equal(near, float.IsNaN(y.Span[(i * 5) + c]));
+        }
+    }
+
+    [Fact]
+    public void An_empty_batch_makes_an_empty_map_and_zero_gradients()
+    {
+        Tensor x = Tensor.Empty([0, 5, 5, 3]), w = GradCheck.Input([4, 3, 3, 3]), b = GradCheck.Input([4]);
+        (x.RequiresGrad, w.RequiresGrad, b.RequiresGrad) = (true, true, true);
+        Tensor y = x.Conv2d(w, b, padding: 1);
+        Assert.Equal([0, 5, 5, 4], y.Shape);
+        y.Backward(Tensor.Empty(y.Shape));
+        Assert.Equal(x.Shape, x.Gradient!.Shape);
+        Assert.All(w.Gradient!.ToArray(), v => Assert.Equal(0, v));
+        Assert.All(b.Gradient!.ToArray(), v => Assert.Equal(0, v));
+    }
+
+    [Fact]
+    public void Only_the_wanted_gradients_are_made()
+    {
+        Tensor x = GradCheck.Input([1, 5, 5, 3]), w = GradCheck.Input([4, 3, 3, 3]), b = GradCheck.Input([4]);
+        w.RequiresGrad = true;
+        Tensor y = x.Conv2d(w, b);
+        y.Backward(GradCheck.Input(y.Shape));
+        Assert.Null(x.Gradient);
+        Assert.NotNull(w.Gradient);
+        Assert.Null(b.Gradient);
+    }
+
+    [Fact]
+    public void Without_gradients_nothing_is_recorded() => Assert.Null(GradCheck.Input([1, 5, 5, 3]).Conv2d(GradCheck.Input([4, 3, 3, 3])).Node);
+
+    [Fact]
+    public void Mistakes_are_named()
+    {
+        Tensor x = Tensor.Zeros([1, 4, 9, 6]);
+        Fails("leaves no output pixel", () => x.Conv2d(Tensor.Zeros([2, 5, 5, 6])));
+        Fails("kernel 5×5, stride 2×1, padding 0×0, dilation 1×1", () => x.Conv2d(Tensor.Zeros([2, 5, 5, 6]), stride: (2, 1)));
+        Fails("the map's last axis is Cin", () => x.Conv2d(Tensor.Zeros([2, 3, 3, 5])));
+        Fails("in 4 groups", () => x.Conv2d(Tensor.Zeros([2, 3, 3, 6]), groups: 4));
+        Fails("a bias of [2]", () => x.Conv2d(Tensor.Zeros([2, 3, 3, 6]), Tensor.Zeros([3])));
+        Fails("stride of at least 1", () => x.Conv2d(Tensor.Zeros([2, 3, 3, 6]), stride: 0));
+        Fails("padding of at least 0", () => x.Conv2d(Tensor.Zeros([2, 3, 3, 6]), padding: -1));
+        Fails("dilation of at least 1", () => x.Conv2d(Tensor.Zeros([2, 3, 3, 6]), dilation: 0));
+        Fails("groups of at least 1", () => x.Conv2d(Tensor.Zeros([2, 3, 3, 6]), groups: 0));
+        Fails("rank 4", () => Tensor.Zeros([4, 9, 6]).Conv2d(Tensor.Zeros([2, 3, 3, 6])));
+        Fails("rank 4", () => x.Conv2d(Tensor.Zeros([2, 6])));
+        Fails("too many values", () => x.Conv2d(Tensor.Zeros([2, 1, 1, 6]), padding: (0, 1 << 30)));
+
+        static void Fails(string words, Func<Tensor> act) => Assert.Contains(words, Assert.Throws<ShapeException>(act).Message, StringComparison.Ordinal);
     }
 }

@@ -33,4 +33,51 @@ public sealed class ConvTranspose2dTests
         ];
         GradCheck.Run(t => t[0].ConvTranspose2d(t[1], t[2], g.Stride, g.Padding, g.OutputPadding, g.Dilation, g.Groups), v => Reference.ConvTranspose2d(g, v[0], v[1], v[2]), inputs, relative: 1e-5);
     }
+
+    [ReferenceTheory]
+    [InlineData("t2s2", 2, 0, 0, 1)]
+    [InlineData("t3s2op", 2, 1, 1, 2)]
+    [InlineData("t4s2", 2, 1, 0, 1)]
+    [InlineData("t16s8", 8, 0, 0, 1)]
+    public void Equals_the_reference(string name, int stride, int padding, int outputPadding, int groups)
+    {
+        Golden golden = Golden.Reference("ops");
+        Tensor[] inputs = [golden.ChannelsLast($"convt.{name}.in0"), golden.ChannelsLast($"convt.{name}.in1"), golden.Tensor($"convt.{name}.in2")];
+        foreach (Tensor input in inputs) input.RequiresGrad = true;
+        Tensor y = inputs[0].ConvTranspose2d(inputs[1], inputs[2], stride, padding, outputPadding, groups: groups);
+        TensorAssert.Close(golden.ChannelsLast($"convt.{name}.y"), y);
+        y.Backward(golden.ChannelsLast($"convt.{name}.gy"));
+        for (int i = 0; i < inputs.Length; i++) TensorAssert.Close(golden.ChannelsLast($"convt.{name}.g{i}"), inputs[i].Gradient!, what: $"gradient {i}");
+    }
+
+    [Fact]
+    public void An_empty_batch_makes_an_empty_map_and_zero_gradients()
+    {
+        Tensor x = Tensor.Empty([0, 5, 5, 3]), w = GradCheck.Input([3, 4, 4, 2]);
+        (x.RequiresGrad, w.RequiresGrad) = (true, true);
+        Tensor y = x.ConvTranspose2d(w, stride: 2, padding: 1);
+        Assert.Equal([0, 10, 10, 2], y.Shape);
+        y.Backward(Tensor.Empty(y.Shape));
+        Assert.All(w.Gradient!.ToArray(), v => Assert.Equal(0, v));
+    }
+
+    [Fact]
+    public void Output_pixels_that_no_input_reaches_are_the_bias()
+    {
+        Tensor y = Tensor.Full([1, 2, 2, 1], 1).ConvTranspose2d(Tensor.Full([1, 1, 1, 1], 5), Tensor.Full([1], 3), stride: 3);
+        Assert.Equal([8f, 3, 3, 8, 3, 3, 3, 3, 3, 3, 3, 3, 8, 3, 3, 8], y.ToArray());
+    }
+
+    [Fact]
+    public void Mistakes_are_named()
+    {
+        Tensor x = Tensor.Zeros([1, 4, 9, 6]);
+        Fails("leaves no output pixel", () => x.ConvTranspose2d(Tensor.Zeros([6, 3, 3, 2]), padding: 3));
+        Fails("the map's last axis is Cin", () => x.ConvTranspose2d(Tensor.Zeros([5, 3, 3, 2])));
+        Fails("output padding", () => x.ConvTranspose2d(Tensor.Zeros([6, 3, 3, 2]), stride: 2, outputPadding: 2));
+        Fails("a bias of [4]", () => x.ConvTranspose2d(Tensor.Zeros([6, 3, 3, 2]), Tensor.Zeros([2]), groups: 2));
+        Fails("too large", () => x.ConvTranspose2d(Tensor.Zeros([6, 3, 3, 2]), stride: 1 << 30));
+
+        static void Fails(string words, Func<Tensor> act) => Assert.Contains(words, Assert.Throws<ShapeException>(act).Message, StringComparison.Ordinal);
+    }
 }

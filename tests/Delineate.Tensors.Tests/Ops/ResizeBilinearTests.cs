@@ -1,3 +1,4 @@
+using Delineate.Tensors.Kernels;
 using Delineate.Testing;
 using Xunit;
 
@@ -44,6 +45,17 @@ public sealed class ResizeBilinearTests
         Tensor x = GradCheck.Input([2, 5, 6, 7]);
         TensorAssert.SameBits(x.Span, x.ResizeBilinear(5, 6).Span);
         TensorAssert.SameBits(x.Span, x.ResizeBilinear(5, 6, alignCorners: true).Span);
+    }
+
+    [Fact]
+    public void Results_larger_than_the_caches_have_the_bits_of_small_ones()
+    {
+        Tensor one = GradCheck.Input([1, 30, 40, 16]);
+        Tensor many = Tensor.Empty([8, 30, 40, 16]);
+        for (int i = 0; i < 8; i++) one.Span.CopyTo(many.Span[(i * one.Length)..]);
+        Tensor small = one.ResizeBilinear(200, 260), large = many.ResizeBilinear(200, 260);
+        Assert.True(large.Length >= LaneLoop.PastCaches && small.Length < LaneLoop.PastCaches);
+        TensorAssert.SameBits(small.Span, large.Span[^small.Length..]);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public class DataCheckTests
     [InlineData("masks/6_label.png", Severity.Error, "pixel (2, 2) holds label 9", "\"9\": \"ignore\"")]
     [InlineData("masks/7_rgb.png", Severity.Error, "colours", "\"colors\"")]
     [InlineData("masks/8_wide.png", Severity.Error, "16-bit mask holds 4000", "\"instances\"")]
-    [InlineData("images/9_copy.png", Severity.Error, "same pixels as", "take one out")]
+    [InlineData("images/9_copy.png", Severity.Error, "same pixels as t1.png of 'train'", "take it out of one")]
     [InlineData("masks/10_ignored.png", Severity.Warning, "every pixel of the mask is ignored", null)]
     [InlineData("val.txt", Severity.Error, "'t0' is in the split 'val' and in 'train'", "take it out of one")]
     [InlineData("val.txt", Severity.Error, "lists 'v_gone', but there is no such file", null)]

@@ -23,7 +23,7 @@ public sealed class FcnTests
         Fcn network = Load(golden, depth);
         network.Train(false);
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
-        FcnOutput output = network.Forward(golden.ChannelsLast("in.x"), auxiliary: true);
+        SemanticLogits output = network.Forward(golden.ChannelsLast("in.x"), auxiliary: true);
         GoldenChecks.Close(golden, "out.out", output.Out, relative);
         Assert.Equal(golden.Has("out.aux"), output.Aux is not null);
         if (output.Aux is not null) GoldenChecks.Close(golden, "out.aux", output.Aux, relative);
@@ -81,7 +81,7 @@ public sealed class FcnTests
         Fcn network = Small();
         network.Train(false);
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
-        FcnOutput output = network.Forward(GradCheck.Input([1, height, width, 3]));
+        SemanticLogits output = network.Forward(GradCheck.Input([1, height, width, 3]));
         Assert.Equal([1, height, width, 4], output.Out.Shape);
         Assert.Null(output.Aux);
     }
@@ -99,7 +99,7 @@ public sealed class FcnTests
 
     private static Tensor Loss(Fcn network, Tensor x, byte[] labels)
     {
-        FcnOutput output = network.Forward(x);
+        SemanticLogits output = network.Forward(x);
         return output.Out.CrossEntropy(labels) + (0.5f * output.Aux!.CrossEntropy(labels));
     }
 }

@@ -12,10 +12,14 @@ public enum DatasetLayout
     Folder,
 }
 
-/// <summary>A part of a data set: <paramref name="Names"/> as listed in <paramref name="File"/>, or chosen by the names' hash where that is null.</summary>
+/// <summary>
+/// A part of a data set: <paramref name="Names"/> as listed in <paramref name="File"/>, or chosen by the names' hash where that is null.
+/// </summary>
 public sealed record SplitList(string Name, string? File, IReadOnlyList<string> Names)
 {
-    /// <summary>Whether the split is a union of others (<c>trainval</c>, <c>all</c>), so that sharing images with them is no fault.</summary>
+    /// <summary>
+    /// Whether the split is a union of others (<c>trainval</c>, <c>all</c>), so that sharing images with them is no fault.
+    /// </summary>
     public bool IsUnion => Name is "trainval" or "all";
 }
 
@@ -62,7 +66,8 @@ public sealed record DatasetFiles
     }
 
     /// <summary>Lists a data set's files.</summary>
-    internal static DatasetFiles Scan(string folder, DatasetLayout layout, DatasetManifest manifest, string imageFolder, string maskFolder, IEnumerable<string> splitFiles)
+    internal static DatasetFiles Scan(string folder, DatasetLayout layout, DatasetManifest manifest, string imageFolder, string maskFolder,
+        IEnumerable<string> splitFiles)
     {
         var leftOut = new List<(string File, string Reason)>();
         SortedDictionary<string, string> images = FilesByName(imageFolder, ImageSuffixes, "", leftOut);
@@ -82,7 +87,8 @@ public sealed record DatasetFiles
         };
     }
 
-    private static SortedDictionary<string, string> FilesByName(string folder, string[] suffixes, string nameSuffix, List<(string File, string Reason)> leftOut)
+    private static SortedDictionary<string, string> FilesByName(string folder, string[] suffixes, string nameSuffix,
+        List<(string File, string Reason)> leftOut)
     {
         var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
         if (!Directory.Exists(folder)) return files;
@@ -106,7 +112,9 @@ public sealed record DatasetFiles
         return files;
     }
 
-    /// <summary>The names of a split file, one a line: folders (either slash) and image suffixes are dropped, so that lists of paths will do.</summary>
+    /// <summary>
+    /// The names of a split file, one a line: folders (either slash) and image suffixes are dropped, so that lists of paths will do.
+    /// </summary>
     internal static List<string> ReadNames(string file)
     {
         var names = new List<string>();
@@ -122,8 +130,8 @@ public sealed record DatasetFiles
     }
 
     /// <summary>
-    /// Holds out the names whose hash falls in the lowest <paramref name="share"/>: a name's split depends on the name alone, so that adding images moves none. A set of two
-    /// or more keeps at least one image on each side.
+    /// Holds out the names whose hash falls in the lowest <paramref name="share"/>: a name's split depends on the name alone, so that
+    /// adding images moves none. A set of two or more keeps at least one image on each side.
     /// </summary>
     internal static List<SplitList> SplitByHash(IReadOnlyList<string> names, double share)
     {
@@ -131,10 +139,13 @@ public sealed record DatasetFiles
         int held = byHash.Count(name => Hash(name) < share * uint.MaxValue);
         if (share > 0 && names.Count > 1) held = Math.Clamp(held, 1, names.Count - 1);
         HashSet<string> validation = [.. byHash.Take(held)];
-        return [new SplitList("train", null, [.. names.Where(n => !validation.Contains(n))]), new SplitList("val", null, [.. names.Where(validation.Contains)])];
+        return [new SplitList("train", null, [.. names.Where(n => !validation.Contains(n))]),
+            new SplitList("val", null, [.. names.Where(validation.Contains)])];
     }
 
-    /// <summary>FNV-1a over the name's UTF-8 bytes, with a final scramble so that names that end alike are spread (32 bits; Fowler, Noll, Vo).</summary>
+    /// <summary>
+    /// FNV-1a over the name's UTF-8 bytes, with a final scramble so that names that end alike are spread (32 bits; Fowler, Noll, Vo).
+    /// </summary>
     private static uint Hash(string name)
     {
         uint hash = 2166136261;

@@ -9,7 +9,8 @@ internal sealed class FileDataset : Dataset
     private readonly (string Name, string Image, string Mask)[] samples;
     private readonly List<string> notes;
 
-    /// <exception cref="DatasetException">The split is empty, or names samples without an image or a mask (all are counted, the first named).</exception>
+    /// <exception cref="DatasetException">The split is empty, or names samples without an image or a mask (all are counted, the first
+    /// named).</exception>
     public FileDataset(DatasetFiles files, MaskReader masks, SplitList split)
     {
         this.masks = masks;
@@ -81,7 +82,8 @@ internal sealed class FileDataset : Dataset
         if (files.Splits.Any(s => s.File is null))
         {
             int held = files.Splits[^1].Names.Count;
-            yield return $"there are no split files: {held} of {files.Pairs.Count()} images are held out as 'val', chosen by a hash of their names (share {files.Manifest.Validation:0.##})";
+            yield return $"there are no split files: {held} of {files.Pairs.Count()} images are held out as 'val', "
+                + $"chosen by a hash of their names (share {files.Manifest.Validation:0.##})";
         }
         if (split.File is not null) yield break;
         string[] single = [.. files.Images.Keys.Where(n => !files.Masks.ContainsKey(n))];

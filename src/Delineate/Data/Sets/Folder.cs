@@ -1,8 +1,8 @@
 namespace Delineate.Data.Sets;
 
 /// <summary>
-/// A plain folder: <c>images/NAME.{jpg,jpeg,png}</c> with <c>masks/NAME.png</c> (classes), or with <c>instances/NAME.png</c> (object ids, read as foreground), and optionally
-/// split files <c>train.txt</c>, <c>val.txt</c>, <c>test.txt</c> of one name a line.
+/// A plain folder: <c>images/NAME.{jpg,jpeg,png}</c> with <c>masks/NAME.png</c> (classes), or with <c>instances/NAME.png</c> (object ids,
+/// read as foreground), and optionally split files <c>train.txt</c>, <c>val.txt</c>, <c>test.txt</c> of one name a line.
 /// </summary>
 public static class Folder
 {
@@ -17,8 +17,12 @@ public static class Folder
         DatasetLayout.Folder,
         manifest,
         imageFolder: Path.Combine(folder, "images"),
-        maskFolder: MaskFolders(folder).FirstOrDefault() ?? Path.Combine(folder, "masks"),
+        maskFolder: MaskFolder(folder, manifest.Coding),
         splitFiles: SplitNames.Select(name => Path.Combine(folder, name + ".txt")).Where(File.Exists));
+
+    /// <summary>Where both folders exist <c>masks/</c> is read, unless the manifest asks for instances.</summary>
+    private static string MaskFolder(string folder, MaskCoding? coding) =>
+        (coding == MaskCoding.Instances ? MaskFolders(folder).LastOrDefault() : MaskFolders(folder).FirstOrDefault()) ?? Path.Combine(folder, "masks");
 
     private static IEnumerable<string> MaskFolders(string folder) =>
         ((string[])["masks", "instances"]).Select(name => Path.Combine(folder, name)).Where(Directory.Exists);

@@ -6,16 +6,21 @@ namespace Delineate.Data.Sets;
 /// <summary>
 /// Finds from a data set's files what its manifest leaves open: the coding of the masks, the classes and the palette.
 /// <para>
-/// Masks that hold only 0 and 255 are read as a binary class only where no class table of three or more classes and no ignore index says that 255 means something else:
-/// VOC's own masks may show nothing but background and the ignored border.
+/// Masks that hold only 0 and 255 are read as a binary class only where no class table of three or more classes and no ignore index says
+/// that 255 means something else: VOC's own masks may show nothing but background and the ignored border.
 /// </para>
 /// </summary>
 internal static class MaskDetection
 {
-    /// <summary>How many masks, spread over the set, tell the coding. Only sets whose masks are all 0 and 255 are looked at to the end.</summary>
+    /// <summary>
+    /// How many masks, spread over the set, tell the coding. Only sets whose masks are all 0 and 255 are looked at to the end.
+    /// </summary>
     private const int LookedAt = 32;
 
-    /// <summary>More classes than this found in unnamed masks are rather grey photographs or smoothed edges (ADE20K, the largest common set, has 150).</summary>
+    /// <summary>
+    /// More classes than this found in unnamed masks are rather grey photographs or smoothed edges (ADE20K, the largest common set, has
+    /// 150).
+    /// </summary>
     private const int MostUnnamedClasses = 150;
 
     /// <exception cref="DatasetException">The classes cannot be told.</exception>
@@ -46,7 +51,8 @@ internal static class MaskDetection
         names ??= CountClasses(files, ignore, notes);
         if (coding == MaskCoding.Labels && names.Count == 1)
         {
-            throw new DatasetException(manifest.Path ?? files.Folder, $"there is one class only ('{names[0]}'), so that there is nothing to tell apart",
+            throw new DatasetException(manifest.Path ?? files.Folder,
+                $"there is one class only ('{names[0]}'), so that there is nothing to tell apart",
                 "list the background too: \"classes\": [\"background\", …]");
         }
         var classes = new ClassTable(names)
@@ -83,7 +89,8 @@ internal static class MaskDetection
         {
             int index = names.ToList().IndexOf(named);
             if (index >= 0) return index;
-            throw new DatasetException(manifest.Path!, $"\"background\" names '{named}', which is not one of the classes", NearNames.Suggest(named, names));
+            throw new DatasetException(manifest.Path!, $"\"background\" names '{named}', which is not one of the classes",
+                NearNames.Suggest(named, names));
         }
         int found = names.ToList().FindIndex(n => n.Trim('_').Equals("background", StringComparison.OrdinalIgnoreCase));
         return found >= 0 ? found : null;
@@ -105,7 +112,8 @@ internal static class MaskDetection
             notes.Add("the masks in instances/ number objects: all objects are read as one class");
             return MaskCoding.Instances;
         }
-        bool mayBeBinary = (names?.Count ?? (files.Layout == DatasetLayout.Voc ? Voc.ClassNames.Count : 2)) <= 2 && files.Manifest.IgnoreIndex is null && files.Manifest.MaskMap.Count == 0;
+        int classes = names?.Count ?? (files.Layout == DatasetLayout.Voc ? Voc.ClassNames.Count : 2);
+        bool mayBeBinary = classes <= 2 && files.Manifest.IgnoreIndex is null && files.Manifest.MaskMap.Count == 0;
         bool only0And255 = mayBeBinary, saw255 = false;
         foreach (string path in some)
         {
@@ -147,10 +155,13 @@ internal static class MaskDetection
                 // As above: reported when it is checked or read.
             }
         });
-        (int most, string where) = largest.DefaultIfEmpty((-1, files.MaskFolder)).OrderByDescending(l => l.Item1).ThenBy(l => l.Item2, StringComparer.Ordinal).First();
-        if (most < 1) throw new DatasetException(files.MaskFolder, "no classes are declared and the masks hold none", "list \"classes\" in dataset.json");
+        (int most, string where) = largest.Append((Label: -1, Path: files.MaskFolder)).OrderByDescending(l => l.Label)
+            .ThenBy(l => l.Path, StringComparer.Ordinal).First();
+        if (most < 1)
+            throw new DatasetException(files.MaskFolder, "no classes are declared and the masks hold none", "list \"classes\" in dataset.json");
         if (most >= MostUnnamedClasses)
-            throw new DatasetException(where, $"no classes are declared and the mask holds the value {most}", "list \"classes\" in dataset.json; class masks must be saved without smoothing");
+            throw new DatasetException(where, $"no classes are declared and the mask holds the value {most}",
+                "list \"classes\" in dataset.json; class masks must be saved without smoothing");
         notes.Add($"no classes are declared: labels 0 to {most} were found; name them with \"classes\" in dataset.json");
         return most == 1 ? ["background", "object"] : [.. Enumerable.Range(0, most + 1).Select(i => $"class {i}")];
     }
@@ -167,6 +178,7 @@ internal static class MaskDetection
         }
     }
 
-    private static string[] Spread(string[] paths, int count) =>
+    /// <summary>Up to <paramref name="count"/> of them, evenly spaced.</summary>
+    internal static string[] Spread(string[] paths, int count) =>
         paths.Length <= count ? paths : [.. Enumerable.Range(0, count).Select(i => paths[(int)((long)i * paths.Length / count)])];
 }

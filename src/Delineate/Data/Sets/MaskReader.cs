@@ -20,7 +20,10 @@ public enum MaskCoding
     Instances,
 }
 
-/// <summary>Turns mask files into label maps: how their pixels are coded, which labels they may hold, and which are renamed. Several threads may read at once.</summary>
+/// <summary>
+/// Turns mask files into label maps: how their pixels are coded, which labels they may hold, and which are renamed. Several threads may
+/// read at once.
+/// </summary>
 public sealed class MaskReader
 {
     private readonly byte[] map;
@@ -33,7 +36,8 @@ public sealed class MaskReader
     public MaskReader(MaskCoding coding, ClassTable classes, DatasetManifest manifest, IReadOnlyList<string> notes)
     {
         (Coding, Classes, Notes) = (coding, classes, notes);
-        outside = SearchValues.Create([.. Enumerable.Range(classes.Count, 256 - classes.Count).Select(v => (byte)v).Where(v => v != classes.IgnoreIndex)]);
+        IEnumerable<byte> beyond = Enumerable.Range(classes.Count, 256 - classes.Count).Select(v => (byte)v);
+        outside = SearchValues.Create([.. beyond.Where(v => v != classes.IgnoreIndex)]);
         map = [.. Enumerable.Range(0, 256).Select(v => (byte)v)];
         foreach ((byte stored, string target) in manifest.MaskMap) map[stored] = LabelOf(target, manifest);
         renames = manifest.MaskMap.Count > 0;
@@ -41,7 +45,8 @@ public sealed class MaskReader
         for (int label = 0; label < classes.Count; label++)
         {
             if (!colors.TryAdd(classes.Palette[label], (byte)label))
-                throw new DatasetException(manifest.Path ?? DatasetManifest.FileName, $"\"colors\" gives {classes.Palette[label]} to two classes", "colours must differ to tell classes apart");
+                throw new DatasetException(manifest.Path ?? DatasetManifest.FileName,
+                    $"\"colors\" gives {classes.Palette[label]} to two classes", "colours must differ to tell classes apart");
         }
         colors.TryAdd(Palette.Voc[255], classes.IgnoreIndex); // the border colour of VOC's masks
     }
@@ -60,7 +65,8 @@ public sealed class MaskReader
     public static MaskReader For(DatasetFiles files) => MaskDetection.Detect(files);
 
     /// <summary>The labels of a mask file, all of them of the class table or the ignore label.</summary>
-    /// <exception cref="DatasetException">The file is unreadable, of another coding, or holds something outside the class table: pixel, value and remedy are named.</exception>
+    /// <exception cref="DatasetException">The file is unreadable, of another coding, or holds something outside the class table: pixel,
+    /// value and remedy are named.</exception>
     public LabelMap Read(string path)
     {
         PngImage png = Decode(path);
@@ -89,7 +95,9 @@ public sealed class MaskReader
         }
     }
 
-    /// <summary>The values of a palette or grey file, or of a colour file whose three channels agree; null for true colours and values above 255.</summary>
+    /// <summary>
+    /// The values of a palette or grey file, or of a colour file whose three channels agree; null for true colours and values above 255.
+    /// </summary>
     internal static LabelMap? GreyOrNull(PngImage png)
     {
         if (png.ColorType is not (PngColorType.Rgb or PngColorType.Rgba))
@@ -114,7 +122,8 @@ public sealed class MaskReader
                 "list \"classes\" and \"colors\" in dataset.json with \"masks\": { \"coding\": \"colors\" }, or save masks as palette or grey PNG");
         }
         int pixel = png.WideSamples.AsSpan().IndexOfAnyExceptInRange((ushort)0, (ushort)255);
-        throw new DatasetException(path, $"pixel ({pixel / png.Width}, {pixel % png.Width}) of the 16-bit mask holds {png.WideSamples[pixel]}, more than any label",
+        string place = $"pixel ({pixel / png.Width}, {pixel % png.Width})";
+        throw new DatasetException(path, $"{place} of the 16-bit mask holds {png.WideSamples[pixel]}, more than any label",
             "if the values number objects, set \"masks\": { \"coding\": \"instances\" } in dataset.json or name the folder instances/");
     }
 
@@ -191,14 +200,18 @@ public sealed class MaskReader
         int value = labels.Labels[index], count = Classes.Count;
         var present = new bool[256];
         foreach (byte label in labels.Labels) present[label] = true;
+        string firstThree = string.Join(", ", Enumerable.Range(1, Math.Min(count, 3)).Select(v => $"\"{v}\": {v - 1}"));
         string remedy = (value, present[0]) switch
         {
             (255, _) when count <= 2 => "if 255 marks the class, set \"masks\": { \"coding\": \"binary\" } in dataset.json",
-            _ when value == count && !present[0] => "if labels start at 1, set \"masks\": { \"map\": { "
-                + string.Join(", ", Enumerable.Range(1, Math.Min(count, 3)).Select(v => $"\"{v}\": {v - 1}")) + (count > 3 ? ", …" : "") + " } } in dataset.json",
-            _ => $"set \"masks\": {{ \"map\": {{ \"{value}\": \"ignore\" }} }} in dataset.json to leave such pixels out, map it to a class, or add the class to \"classes\"",
+            (_, false) when value == count =>
+                $"if labels start at 1, set \"masks\": {{ \"map\": {{ {firstThree}{(count > 3 ? ", …" : "")} }} }} in dataset.json",
+            _ => $"set \"masks\": {{ \"map\": {{ \"{value}\": \"ignore\" }} }} in dataset.json to leave such pixels out, map it to a class, "
+                + "or add the class to \"classes\"",
         };
-        return new DatasetException(path, $"pixel ({index / labels.Width}, {index % labels.Width}) holds label {value}, but there are {count} classes (0 to {count - 1}) and the ignore label {Classes.IgnoreIndex}", remedy);
+        string place = $"pixel ({index / labels.Width}, {index % labels.Width})";
+        string known = $"there are {count} classes (0 to {count - 1}) and the ignore label {Classes.IgnoreIndex}";
+        return new DatasetException(path, $"{place} holds label {value}, but {known}", remedy);
     }
 
     private byte LabelOf(string target, DatasetManifest manifest)

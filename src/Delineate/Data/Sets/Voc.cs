@@ -1,7 +1,8 @@
 namespace Delineate.Data.Sets;
 
 /// <summary>
-/// The layout of PASCAL VOC's segmentation task: <c>JPEGImages/NAME.jpg</c>, <c>SegmentationClass/NAME.png</c>, <c>ImageSets/Segmentation/SPLIT.txt</c>, and optionally
+/// The layout of PASCAL VOC's segmentation task: <c>JPEGImages/NAME.jpg</c>, <c>SegmentationClass/NAME.png</c>,
+/// <c>ImageSets/Segmentation/SPLIT.txt</c>, and optionally
 /// <c>class_names.txt</c>, one class a line. Source: Everingham et al., The PASCAL Visual Object Classes Challenge 2012 development kit.
 /// </summary>
 public static class Voc
@@ -15,7 +16,8 @@ public static class Voc
 
     internal const string Expected = "JPEGImages/ and SegmentationClass/ (VOC)";
 
-    internal static bool Recognises(string folder) => Directory.Exists(Path.Combine(folder, "JPEGImages")) && Directory.Exists(Path.Combine(folder, "SegmentationClass"));
+    internal static bool Recognises(string folder) =>
+        Directory.Exists(Path.Combine(folder, "JPEGImages")) && Directory.Exists(Path.Combine(folder, "SegmentationClass"));
 
     internal static DatasetFiles Scan(string folder, DatasetManifest manifest) => DatasetFiles.Scan(
         folder,

@@ -1,0 +1,59 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Delineate.Data;
+using Delineate.Models;
+using Delineate.Training;
+
+namespace Delineate.Cli.Commands;
+
+/// <summary><c>delineate eval</c>: the table of scores of a model on a data set.</summary>
+internal static class EvalCommand
+{
+    public static Command Create()
+    {
+        Option<string> weights = SharedOptions.Weights(), data = SharedOptions.Data();
+        var split = new Option<string>("--split") { Description = "The split to evaluate on", DefaultValueFactory = _ => "val" };
+        var size = new Option<EvaluationSize>("--size") { Description = "Compare at the files' original size, or at the size the network sees", DefaultValueFactory = _ => EvaluationSize.Original };
+        var output = new Option<string?>("--output", "-o") { Description = "A folder for metrics.json and report.html", HelpName = "DIR" };
+        Option<int?> threads = SharedOptions.Threads();
+        Option<bool> json = SharedOptions.Json();
+        var command = new Command("eval", "Score a trained model on images with masks") { weights, data, split, size, output, threads, json };
+        command.SetAction((parsed, cancel) =>
+        {
+            parsed.Use(threads);
+            return Task.FromResult(Run(
+                new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(data)!, parsed.GetValue(split)!, parsed.GetValue(size), parsed.GetValue(output), cancel));
+        });
+        return command.WithExamples(
+            "delineate eval --weights runs/first/best.safetensors --data my-data",
+            "delineate eval --weights runs/first/best.safetensors --data my-data --split test --json");
+    }
+
+    private static int Run(Terminal terminal, string weights, string data, string split, EvaluationSize size, string? output, CancellationToken cancel)
+    {
+        Model model = ModelFile.Load(weights);
+        Dataset dataset = DatasetCatalog.Open(data, split);
+        foreach (string note in dataset.Notes) Terminal.Note(note);
+        if (dataset.Count == 0) throw new UserException($"the split '{split}' of {data} is empty");
+        if (!dataset.Classes.Names.SequenceEqual(model.Classes.Names))
+            throw new UserException($"{weights} knows the classes {Names(model.Classes)}, the data set has {Names(dataset.Classes)}: the labels would be compared wrongly");
+        EvaluationReport report = terminal.Progress("evaluating", tell => EvaluationReport.Of(model, dataset, size, (done, count) => tell(done, count, "evaluating"), cancel));
+        ScoreTable.Write(terminal, report.Scores);
+        JsonObject result = report.ToJson();
+        result["weights"] = weights;
+        result["split"] = split;
+        result["size"] = size == EvaluationSize.Original ? "original" : "network";
+        if (output is not null)
+        {
+            Directory.CreateDirectory(output);
+            File.WriteAllText(Path.Combine(output, "metrics.json"), result.ToJsonString(new() { WriteIndented = true }) + "\n");
+            string title = $"{model.Name} on {Path.GetFileName(Path.TrimEndingDirectorySeparator(data))}, {split}";
+            File.WriteAllText(Path.Combine(output, "report.html"), report.ToHtml(title, [("weights", weights), ("images", $"{report.Images}"), ("compared at", size == EvaluationSize.Original ? "original size" : "network size")]));
+            terminal.Line($"report: {Path.Combine(output, "report.html")}");
+        }
+        terminal.Json(result);
+        return 0;
+    }
+
+    private static string Names(ClassTable classes) => $"[{string.Join(", ", classes.Names.Take(8))}{(classes.Count > 8 ? $", … {classes.Count} in all" : "")}]";
+}

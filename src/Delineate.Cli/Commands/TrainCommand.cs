@@ -1,0 +1,119 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Delineate.Data;
+using Delineate.Losses;
+using Delineate.Models;
+using Delineate.Training;
+
+namespace Delineate.Cli.Commands;
+
+/// <summary><c>delineate train</c>: from folders of images with masks to weights, scores and a report.</summary>
+internal static class TrainCommand
+{
+    public static Command Create()
+    {
+        var data = new Option<string?>("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, or images/ + instances/", HelpName = "DIR" };
+        var output = new Option<string?>("--output", "-o") { Description = "The run's folder; it must not hold another run", HelpName = "DIR" };
+        var resume = new Option<string?>("--resume") { Description = "Go on with the run in this folder, exactly as if it had not stopped", HelpName = "DIR" };
+        var weights = new Option<string?>("--weights") { Description = "Start from these weights (a model file or a PyTorch .pth of the same network; layers of another class count start anew)", HelpName = "FILE" };
+        var trainSplit = new Option<string>("--train-split") { Description = "The split to train on", DefaultValueFactory = _ => "train" };
+        var validationSplit = new Option<string>("--val-split") { Description = "The split to evaluate on; none trains without", DefaultValueFactory = _ => "val" };
+        var skipCheck = new Option<bool>("--skip-check") { Description = "Do not look through the data first" };
+        Option<int?> threads = SharedOptions.Threads();
+        Option<bool> json = SharedOptions.Json();
+        var command = new Command("train", "Train a network on a folder of images with masks") { data, output, resume, weights, trainSplit, validationSplit, skipCheck, threads, json };
+        var recipe = new RecipeOptions(command);
+        command.SetAction((parsed, cancel) =>
+        {
+            parsed.Use(threads);
+            var terminal = new Terminal(parsed.GetValue(json));
+            return Task.FromResult(parsed.GetValue(resume) is { } folder
+                ? Resume(terminal, folder, cancel)
+                : Start(terminal, new StartOptions(
+                    parsed.GetValue(data) ?? throw new UserException("train needs --data DIR (or --resume DIR). See 'delineate train --help'"),
+                    parsed.GetValue(output) ?? throw new UserException("train needs --output DIR for weights and report. See 'delineate train --help'"),
+                    parsed.GetValue(weights), parsed.GetValue(trainSplit)!, parsed.GetValue(validationSplit)!, parsed.GetValue(skipCheck)), recipe.Read(parsed), cancel));
+        });
+        return command.WithExamples(
+            "delineate train --data my-data --model fcn_resnet50 --output runs/first",
+            "delineate train --data cells --model unet --channels 32 --crop 256 --base-size null --eval-short-side null --output runs/cells",
+            "delineate train --data my-data --recipe recipe.json --epochs 50 --lr 0.005 --output runs/second",
+            "delineate train --resume runs/second");
+    }
+
+    private static int Start(Terminal terminal, StartOptions options, Recipe recipe, CancellationToken cancel)
+    {
+        var folder = new RunFolder(options.Output);
+        if (File.Exists(folder.Last)) throw new UserException($"{options.Output} holds a run already: go on with 'delineate train --resume {options.Output}', or choose another --output");
+        if (!options.SkipCheck) Check(terminal, options.Data, cancel);
+        (Dataset train, Dataset? validation) = Open(terminal, options.Data, options.TrainSplit, options.ValidationSplit);
+        Model model = Create(recipe, train.Classes);
+        if (options.Weights is { } file) LoadStart(terminal, model, file);
+        folder.Remember(new RunData(System.IO.Path.GetFullPath(options.Data), options.TrainSplit, options.ValidationSplit, options.Weights is { } start ? System.IO.Path.GetFullPath(start) : null), recipe);
+        return Finish(terminal, TrainingSession.Run(terminal, recipe, model, train, validation, folder, Title(options.Data, recipe), cancel), folder);
+    }
+
+    private static int Resume(Terminal terminal, string path, CancellationToken cancel)
+    {
+        if (!Directory.Exists(path)) throw new UserException($"there is no run folder {path}");
+        var folder = new RunFolder(path);
+        (RunData data, Recipe recipe) = folder.Recall();
+        (Dataset train, Dataset? validation) = Open(terminal, data.Folder, data.TrainSplit, data.ValidationSplit);
+        Model model = Create(recipe, train.Classes);
+        if (!File.Exists(folder.Last) && data.Weights is { } file) LoadStart(terminal, model, file);
+        return Finish(terminal, TrainingSession.Run(terminal, recipe, model, train, validation, folder, Title(data.Folder, recipe), cancel), folder);
+    }
+
+    private static int Finish(Terminal terminal, JsonObject? result, RunFolder folder)
+    {
+        if (result is null) return CommandRunner.Interrupted;
+        terminal.Line($"best weights: {folder.Best}");
+        if (result["validation"] is not null) terminal.Line($"report: {System.IO.Path.Combine(folder.Path, "report.html")}");
+        terminal.Json(result);
+        return 0;
+    }
+
+    internal static Model Create(Recipe recipe, ClassTable classes)
+    {
+        if (recipe.ClassWeights is { } w && w.Count != classes.Count) throw new UserException($"classWeights has {w.Count} figures for {classes.Count} classes ({string.Join(", ", classes.Names.Take(12))})");
+        var preprocessing = new Preprocessing { ShortSide = recipe.EvalShortSide };
+        var loss = new SemanticLossOptions { AuxWeight = (float)recipe.AuxWeight, DiceWeight = (float)recipe.DiceWeight, LabelSmoothing = (float)recipe.LabelSmoothing, ClassWeights = recipe.ClassWeights };
+        return ModelCatalog.Create(recipe.Model, recipe.Options, classes, preprocessing, recipe.Seed, loss);
+    }
+
+    private static (Dataset Train, Dataset? Validation) Open(Terminal terminal, string folder, string trainSplit, string validationSplit)
+    {
+        Dataset train = DatasetCatalog.Open(folder, trainSplit);
+        foreach (string note in train.Notes) Terminal.Note(note);
+        if (train.Count == 0) throw new UserException($"the split '{trainSplit}' of {folder} is empty");
+        return (train, validationSplit == "none" ? null : DatasetCatalog.Open(folder, validationSplit));
+    }
+
+    /// <summary>The short data check: errors stop the run before it costs time, the rest is said.</summary>
+    private static void Check(Terminal terminal, string folder, CancellationToken cancel)
+    {
+        DataReport report = terminal.Progress("checking the data", tell =>
+            DataCheck.Run(folder, DataCheckOptions.Short, new Reporter((done, count) => tell(done, count, "checking the data")), cancel));
+        foreach (Finding finding in report.Findings.Where(f => f.Severity != Severity.Note).Take(10)) Terminal.Note(DataCommand.Describe(finding));
+        if (report.Errors > 0) throw new UserException($"{folder} has {report.Errors} fault{(report.Errors == 1 ? "" : "s")} that would spoil the training; 'delineate data check {folder}' lists all (--skip-check trains regardless)");
+    }
+
+    private static void LoadStart(Terminal terminal, Model model, string file)
+    {
+        IReadOnlyList<string> anew = ModelFile.LoadInto(model, file);
+        Terminal.Note(anew.Count == 0 ? $"weights from {file}" : $"weights from {file}; these start anew: {string.Join(", ", anew)}");
+    }
+
+    private static string Title(string data, Recipe recipe) => $"{recipe.Model} on {System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(data))}";
+
+    private sealed record StartOptions(string Data, string Output, string? Weights, string TrainSplit, string ValidationSplit, bool SkipCheck);
+}
+
+/// <summary>Hands a library's progress to a bar, on the thread that reports it.</summary>
+internal sealed class Reporter(Action<int, int> tell) : IProgress<(int Done, int Total)>
+{
+    public void Report((int Done, int Total) value)
+    {
+        lock (this) tell(value.Done, value.Total);
+    }
+}

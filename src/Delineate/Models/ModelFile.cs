@@ -1,0 +1,82 @@
+using System.Text.Json;
+using Delineate.Data;
+using Delineate.Tensors;
+using Delineate.Tensors.Weights;
+
+namespace Delineate.Models;
+
+/// <summary>A saved model: ONE <c>.safetensors</c> file with the weights and, in its metadata, the <see cref="ModelCard"/>.</summary>
+public static class ModelFile
+{
+    /// <summary>Tensors under this prefix belong to a training run, not to the network.</summary>
+    internal const string TrainingPrefix = "training/";
+
+    private const string CardKey = "delineate";
+
+    /// <summary>Reads a model with its weights, ready to predict.</summary>
+    /// <exception cref="WeightsFormatException">The file is damaged, or no model of ours.</exception>
+    /// <exception cref="WeightsMismatchException">Its tensors are not those of the model it names.</exception>
+    public static Model Load(string path) => Load(path, out _);
+
+    /// <summary>The same, with what the file says of the model.</summary>
+    public static Model Load(string path, out ModelCard card)
+    {
+        SafetensorsFile file = SafetensorsFile.Load(path);
+        card = ReadCard(file.Metadata, path);
+        Model model = ModelCatalog.Create(card.Model, card.Options, card.ClassTable(path), card.Preprocessing);
+        LoadWeights(file, model);
+        model.Network.Train(false);
+        return model;
+    }
+
+    /// <summary>
+    /// Puts the weights of the same network, from a model file or a PyTorch checkpoint, into a model. Score layers made for another number of classes
+    /// keep the model's own values. Returns the names that did.
+    /// </summary>
+    /// <exception cref="WeightsFormatException">The file is damaged or of no known format.</exception>
+    /// <exception cref="WeightsMismatchException">It holds another network.</exception>
+    public static IReadOnlyList<string> LoadInto(Model model, string path)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        IReadOnlyDictionary<string, RawTensor> state = WeightFile.Load(path);
+        Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.Of(s.Tensor).Shape);
+        return [.. WeightLoading.Load(model.Network, state, StartsAnew).Where(shapes.ContainsKey)];
+
+        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !(shapes.TryGetValue(name, out Shape mine) && state.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine));
+    }
+
+    /// <summary>What a model file says of itself, without reading its weights.</summary>
+    public static ModelCard LoadCard(string path) => ReadCard(SafetensorsFile.LoadMetadata(path), path);
+
+    /// <summary>Saves a model whole or not at all: an interrupted save leaves what was there before.</summary>
+    public static void Save(string path, Model model, ModelCard card) => Save(path, model, card, [], null);
+
+    internal static void Save(string path, Model model, ModelCard card, IEnumerable<(string Name, Tensor Tensor)> training, IReadOnlyDictionary<string, string>? more)
+    {
+        var metadata = new Dictionary<string, string>(more ?? new Dictionary<string, string>())
+        {
+            ["format"] = "pt",
+            [CardKey] = JsonSerializer.Serialize(card, ModelCardJson.Default.ModelCard),
+        };
+        SafetensorsFile.Save(path, [.. model.Network.StateDict(), .. training.Select(t => (TrainingPrefix + t.Name, t.Tensor))], metadata);
+    }
+
+    internal static void LoadWeights(SafetensorsFile file, Model model) =>
+        WeightLoading.Load(model.Network, file.Tensors, skip: IsTraining);
+
+    private static bool IsTraining(string name) => name.StartsWith(TrainingPrefix, StringComparison.Ordinal);
+
+    private static ModelCard ReadCard(IReadOnlyDictionary<string, string> metadata, string path)
+    {
+        if (!metadata.TryGetValue(CardKey, out string? json))
+            throw new WeightsFormatException(path, "metadata", "this file has weights but does not say of which model: it was not saved by Delineate");
+        try
+        {
+            return JsonSerializer.Deserialize(json, ModelCardJson.Default.ModelCard) ?? throw new WeightsFormatException(path, "metadata", "the model card is empty");
+        }
+        catch (JsonException e)
+        {
+            throw new WeightsFormatException(path, "metadata", $"the model card cannot be read: {e.Message}", e);
+        }
+    }
+}

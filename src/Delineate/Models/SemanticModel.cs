@@ -1,0 +1,113 @@
+using Delineate.Data;
+using Delineate.Imaging;
+using Delineate.Losses;
+using Delineate.Tensors;
+using Delineate.Tensors.Nn;
+
+namespace Delineate.Models;
+
+/// <summary>Unnormalised class scores of every pixel, [N, H, W, classes], at the size of the input.</summary>
+/// <param name="Out">The main head's.</param>
+/// <param name="Aux">The auxiliary head's, or null where there is none or it did not run.</param>
+public readonly record struct SemanticLogits(Tensor Out, Tensor? Aux = null);
+
+/// <summary>A semantic network in use: preprocessing → network → loss while training, preprocessing → network → label map in prediction.</summary>
+/// <param name="name">The model's name in the catalog.</param>
+/// <param name="network">The network that holds the weights.</param>
+/// <param name="forward">Runs it: [N, H, W, 3] → class scores.</param>
+/// <param name="minimumSize">The smallest height and width that it can take; smaller images are padded to it.</param>
+public sealed class SemanticModel(string name, Module network, Func<Tensor, SemanticLogits> forward, int minimumSize) : Model
+{
+    public override string Name => name;
+
+    public override Module Network => network;
+
+    /// <summary>How the loss is put together.</summary>
+    public SemanticLossOptions LossOptions { get; init; } = new();
+
+    public override bool IsAuxiliary(string parameterName)
+    {
+        ArgumentNullException.ThrowIfNull(parameterName);
+        return parameterName.StartsWith("aux_classifier.", StringComparison.Ordinal);
+    }
+
+    public override bool IsScoreLayer(string parameterName)
+    {
+        ArgumentNullException.ThrowIfNull(parameterName);
+        return IsAuxiliary(parameterName) || parameterName.StartsWith("classifier.", StringComparison.Ordinal) || parameterName.StartsWith("outc.", StringComparison.Ordinal);
+    }
+
+    public override Losses Loss(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Tensor images = Preprocessing.ToTensor(batch.Images.Images, atLeast: minimumSize);
+        byte[] labels = LabelsOf(batch, images.Shape[1], images.Shape[2]);
+        SemanticLogits logits = forward(images);
+
+        var terms = new List<(string, float)>();
+        Tensor total = Terms(logits.Out, "", 1);
+        if (logits.Aux is { } aux && LossOptions.AuxWeight != 0) total += Terms(aux, "aux_", LossOptions.AuxWeight);
+        return new Losses(total, terms);
+
+        Tensor Terms(Tensor scores, string prefix, float weight)
+        {
+            Tensor loss = scores.CrossEntropy(labels, new CrossEntropyOptions
+            {
+                IgnoreIndex = Classes.IgnoreIndex,
+                ClassWeights = LossOptions.ClassWeights is { } w ? Tensor.From([.. w], [w.Count]) : null,
+                LabelSmoothing = LossOptions.LabelSmoothing,
+            });
+            terms.Add(($"{prefix}cross_entropy", loss.Item()));
+            if (LossOptions.DiceWeight != 0)
+            {
+                Tensor dice = scores.DiceLoss((ReadOnlyMemory<byte>)labels, new DiceOptions { IgnoreIndex = Classes.IgnoreIndex });
+                terms.Add(($"{prefix}dice", dice.Item()));
+                loss += LossOptions.DiceWeight * dice;
+            }
+            return weight == 1 ? loss : weight * loss;
+        }
+    }
+
+    public override IReadOnlyList<Prediction> Predict(ImageBatch images)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        bool training = network.IsTraining;
+        network.Train(false);
+        try
+        {
+            return [.. images.Images.Select(image => new Prediction { Semantic = Label(image) })];
+        }
+        finally
+        {
+            network.Train(training);
+        }
+    }
+
+    private LabelMap Label(Image image)
+    {
+        using Autograd.NoGradScope quiet = Autograd.NoGrad();
+        using MemoryScope scope = TensorMemory.Scope();
+        Image resized = Preprocessing.Resize(image);
+        Tensor input = Preprocessing.ToTensor([resized], atLeast: minimumSize);
+        Tensor logits = forward(input).Out;
+        // What was padded is cut off again, and a resized image's scores are brought back before the likeliest class is taken, so that outlines stay smooth.
+        logits = logits.Slice(1, 0, resized.Height).Slice(2, 0, resized.Width);
+        if ((resized.Height, resized.Width) != (image.Height, image.Width)) logits = logits.ResizeBilinear(image.Height, image.Width);
+        return new LabelMap(image.Height, image.Width, logits.ArgMaxLabels());
+    }
+
+    /// <summary>The labels of all samples one after the other, those of smaller ones padded as the images are, with the ignore index.</summary>
+    private byte[] LabelsOf(Batch batch, int height, int width)
+    {
+        var labels = new byte[batch.Samples.Count * height * width];
+        labels.AsSpan().Fill(Classes.IgnoreIndex);
+        for (int n = 0; n < batch.Samples.Count; n++)
+        {
+            Sample sample = batch.Samples[n];
+            LabelMap truth = sample.Annotation.Semantic ?? throw new DatasetException($"{sample.Name} has no label map: a semantic network cannot be trained on it");
+            for (int y = 0; y < truth.Height; y++)
+                truth.Labels.AsSpan(y * truth.Width, truth.Width).CopyTo(labels.AsSpan((((n * height) + y) * width)));
+        }
+        return labels;
+    }
+}

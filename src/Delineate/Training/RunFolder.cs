@@ -1,0 +1,164 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Delineate.Models;
+using Delineate.Tensors;
+using Delineate.Tensors.Optim;
+using Delineate.Tensors.Weights;
+
+namespace Delineate.Training;
+
+/// <summary>
+/// The folder of one training run: <c>best.safetensors</c>, <c>last.safetensors</c> (weights, optimizer and place in the run),
+/// <c>recipe.json</c>, <c>metrics.csv</c> and <c>log.jsonl</c>. Every file but the log is replaced whole, so that none is ever half written.
+/// </summary>
+public sealed class RunFolder
+{
+    private const string DataFile = "run.json";
+    private const string StateKey = "delineate.training";
+
+    /// <summary>A run in <paramref name="path"/>, which is made where it is missing.</summary>
+    public RunFolder(string path)
+    {
+        Path = path;
+        Directory.CreateDirectory(path);
+    }
+
+    public string Path { get; }
+
+    /// <summary>The weights with the best validation figure.</summary>
+    public string Best => In("best.safetensors");
+
+    /// <summary>The latest weights, with what a resumed run needs.</summary>
+    public string Last => In("last.safetensors");
+
+    /// <summary>The effective recipe.</summary>
+    public string RecipeFile => In("recipe.json");
+
+    private string Log => In("log.jsonl");
+
+    /// <summary>Notes what the run is trained on and by which recipe, before its first step.</summary>
+    public void Remember(RunData data, Recipe recipe)
+    {
+        ArgumentNullException.ThrowIfNull(recipe);
+        Replace(In(DataFile), JsonSerializer.Serialize(data, TrainingJson.Default.RunData) + "\n");
+        Replace(RecipeFile, recipe.ToJson() + "\n");
+    }
+
+    /// <summary>What <see cref="Remember"/> noted.</summary>
+    /// <exception cref="TrainingException">The folder holds no run.</exception>
+    public (RunData Data, Recipe Recipe) Recall()
+    {
+        if (!File.Exists(In(DataFile)) || !File.Exists(RecipeFile)) throw new TrainingException($"{Path} holds no run that could be resumed: {DataFile} or recipe.json is missing");
+        try
+        {
+            RunData data = JsonSerializer.Deserialize(File.ReadAllText(In(DataFile)), TrainingJson.Default.RunData) ?? throw new JsonException("it is empty");
+            return (data, Recipe.Parse(File.ReadAllText(RecipeFile), RecipeFile));
+        }
+        catch (JsonException e)
+        {
+            throw new TrainingException($"{In(DataFile)} cannot be read: {e.Message}");
+        }
+    }
+
+    /// <summary>Puts the model and the optimizer where the last checkpoint stands; null where there is none.</summary>
+    /// <exception cref="TrainingException">The file holds weights but no place in a run.</exception>
+    public TrainingState? Restore(Model model, Optimizer optimizer)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        if (!File.Exists(Last)) return null;
+        SafetensorsFile file = SafetensorsFile.Load(Last);
+        if (!file.Metadata.TryGetValue(StateKey, out string? json)) throw new TrainingException($"{Last} holds weights but no place in a training run: it cannot be resumed");
+        ModelFile.LoadWeights(file, model);
+        optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
+            .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value.ToTensor()));
+        return JsonSerializer.Deserialize(json, TrainingJson.Default.TrainingState);
+    }
+
+    /// <summary>Cuts the log back to the state that training goes on from.</summary>
+    internal void Begin(TrainingState state)
+    {
+        if (!File.Exists(Log)) return;
+        IEnumerable<string> kept = File.ReadLines(Log).Where(line => StepOf(line) <= state.Step);
+        Replace(Log, string.Concat(kept.Select(l => l + "\n")));
+    }
+
+    internal void LogStep(TrainingState state, double rate, IReadOnlyDictionary<string, double> sums, int batches, double seconds)
+    {
+        var line = new StringBuilder();
+        line.Append(CultureInfo.InvariantCulture, $"{{\"step\":{state.Step},\"epoch\":{state.Epoch + 1},\"rate\":{rate:G6},\"seconds\":{seconds:G4},\"peak_memory_mb\":{TensorMemory.PeakBytes >> 20}");
+        foreach ((string name, double sum) in sums) line.Append(CultureInfo.InvariantCulture, $",\"{(name.Length == 0 ? "loss" : name)}\":{sum / batches:G7}");
+        File.AppendAllText(Log, line.Append("}\n").ToString());
+    }
+
+    internal void KeepBest(Model model, Recipe recipe, TrainingState state) => ModelFile.Save(Best, model, Card(model, recipe, state));
+
+    internal void Checkpoint(Model model, Recipe recipe, Optimizer optimizer, TrainingState state)
+    {
+        ModelFile.Save(
+            Last, model, Card(model, recipe, state),
+            optimizer.State().Select(s => (s.Key, s.Value)),
+            new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, TrainingJson.Default.TrainingState) });
+        Replace(In("metrics.csv"), Csv(state.History, model.Classes.Names));
+    }
+
+    private static ModelCard Card(Model model, Recipe recipe, TrainingState state) => new()
+    {
+        Model = model.Name,
+        Options = recipe.Options,
+        Classes = model.Classes.Names,
+        Palette = [.. model.Classes.Names.Select((_, i) => model.Classes.Palette[i].ToString())],
+        IgnoreIndex = model.Classes.IgnoreIndex,
+        Background = model.Classes.Background,
+        Preprocessing = model.Preprocessing,
+        Recipe = JsonSerializer.SerializeToElement(recipe, RecipeJson.Default.Recipe),
+        Metrics = Metrics(state),
+    };
+
+    private static Dictionary<string, double>? Metrics(TrainingState state)
+    {
+        if (state.History is not [.., { MeanIou: { } meanIou } record]) return null;
+        return new Dictionary<string, double> { ["epoch"] = record.Epoch, ["mean_iou"] = meanIou, ["pixel_accuracy"] = record.PixelAccuracy ?? 0, ["mean_accuracy"] = record.MeanAccuracy ?? 0 };
+    }
+
+    private static string Csv(IReadOnlyList<EpochRecord> history, IReadOnlyList<string> classes)
+    {
+        string[] terms = [.. history.SelectMany(r => r.Terms.Keys).Distinct()];
+        var text = new StringBuilder();
+        text.AppendJoin(',', (string[])["epoch", "step", "rate", "train_loss", .. terms, "train_seconds", "images_per_second", "mean_iou", "pixel_accuracy", "mean_accuracy", .. classes.Select(c => Quoted($"iou {c}"))]).Append('\n');
+        foreach (EpochRecord r in history)
+        {
+            text.AppendJoin(',', (string[])[
+                Number(r.Epoch), Number(r.Step), Number(r.LearningRate), Number(r.TrainLoss), .. terms.Select(t => Number(r.Terms.TryGetValue(t, out double v) ? v : null)),
+                Number(r.TrainSeconds), Number(r.ImagesPerSecond), Number(r.MeanIou), Number(r.PixelAccuracy), Number(r.MeanAccuracy),
+                .. classes.Select((_, i) => Number(r.ClassIou?[i]))]).Append('\n');
+        }
+        return text.ToString();
+
+        static string Number(double? value) => value?.ToString("G7", CultureInfo.InvariantCulture) ?? "";
+        static string Quoted(string text) => text.AsSpan().IndexOfAny(",\"\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+
+    /// <summary>The step of a log line; a line cut off by a crash counts as never written.</summary>
+    private static int StepOf(string line)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            return json.RootElement.GetProperty("step").GetInt32();
+        }
+        catch (JsonException)
+        {
+            return int.MaxValue;
+        }
+    }
+
+    private static void Replace(string path, string text)
+    {
+        string unfinished = path + ".part";
+        File.WriteAllText(unfinished, text);
+        File.Move(unfinished, path, overwrite: true);
+    }
+
+    private string In(string name) => System.IO.Path.Combine(Path, name);
+}

@@ -1,0 +1,237 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+using Delineate.Data;
+using Delineate.Metrics;
+using Delineate.Models;
+using Delineate.Tensors;
+using Delineate.Tensors.Optim;
+
+namespace Delineate.Training;
+
+/// <summary>What the trainer is doing, for a progress line.</summary>
+/// <param name="Epoch">From 1.</param>
+/// <param name="Epochs">Planned.</param>
+/// <param name="Done">Batches (or evaluated images) done of the current pass.</param>
+/// <param name="Count">Batches (or images) of the current pass.</param>
+/// <param name="IsEvaluation">True while the validation set is run.</param>
+/// <param name="Loss">Mean loss of the epoch so far.</param>
+/// <param name="LearningRate">The base rate of the last step.</param>
+/// <param name="ImagesPerSecond">Over the epoch so far.</param>
+/// <param name="PeakBytes">Most memory that tensors took.</param>
+public readonly record struct TrainingProgress(
+    int Epoch, int Epochs, int Done, int Count, bool IsEvaluation, double Loss, double LearningRate, double ImagesPerSecond, long PeakBytes);
+
+/// <summary>Training that cannot go on: names the step, the images and the figures.</summary>
+public sealed class TrainingException(string message) : Exception(message);
+
+/// <summary>
+/// Trains a model by a recipe: one visible loop over epochs and batches, an evaluation and a checkpoint after each epoch. Killed at any
+/// moment and resumed, it ends in the same weights, bit for bit, as if undisturbed: every random number is a function of (seed, epoch, image or step).
+/// </summary>
+public sealed class Trainer
+{
+    private readonly Model model;
+    private readonly Recipe recipe;
+    private readonly Dataset? validation;
+    private readonly DataLoader loader;
+    private readonly Optimizer optimizer;
+    private readonly Schedule schedule;
+    private readonly RunFolder folder;
+    private readonly string fingerprint;
+    private TrainingState state;
+
+    /// <summary>A trainer that writes into <paramref name="folder"/> and goes on where its last checkpoint stands.</summary>
+    /// <exception cref="TrainingException">The folder's run was trained on other data.</exception>
+    public Trainer(Model model, Recipe recipe, Dataset train, Dataset? validation, RunFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(recipe);
+        ArgumentNullException.ThrowIfNull(train);
+        ArgumentNullException.ThrowIfNull(folder);
+        (this.model, this.recipe, this.validation, this.folder) = (model, recipe, validation, folder);
+        loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle });
+        optimizer = recipe.MakeOptimizer(model);
+        schedule = recipe.MakeSchedule(StepsPerEpoch);
+        fingerprint = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', train.Names))))[..16];
+        state = folder.Restore(model, optimizer) ?? new TrainingState { Data = fingerprint };
+        if (state.Data != fingerprint) throw new TrainingException($"{folder.Path} holds a run on another training set ({train.Count} images now): choose another output folder, or give this one the data it had");
+    }
+
+    /// <summary>Called after every batch and every evaluated image.</summary>
+    public Action<TrainingProgress>? Progress { get; init; }
+
+    /// <summary>Called after every epoch, when its checkpoint is written.</summary>
+    public Action<EpochRecord>? EpochDone { get; init; }
+
+    /// <summary>Where the run stands.</summary>
+    public TrainingState State => state;
+
+    private int StepsPerEpoch => (loader.BatchesPerEpoch + recipe.AccumulateBatches - 1) / recipe.AccumulateBatches;
+
+    /// <summary>Trains until the last epoch, an early stop or the end of the time budget. Cancelled, it writes a checkpoint and returns.</summary>
+    /// <exception cref="TrainingException">The loss is not finite.</exception>
+    public TrainingState Run(CancellationToken cancel = default)
+    {
+        model.Network.Train();
+        folder.Begin(state);
+        if (state.Step == 0) folder.Checkpoint(model, recipe, optimizer, state); // the starting weights, so that a run killed early loses nothing either
+        while (state.Epoch < recipe.Epochs && state.Stopped is null)
+        {
+            if (!TrainEpoch(cancel)) break;
+            try
+            {
+                FinishEpoch(cancel);
+            }
+            catch (OperationCanceledException)
+            {
+                // Interrupted while evaluating: the epoch's steps are done, a resumed run begins with its evaluation.
+                folder.Checkpoint(model, recipe, optimizer, state);
+                break;
+            }
+        }
+        return state;
+    }
+
+    /// <summary>The rest of the current epoch. False where it was cancelled.</summary>
+    private bool TrainEpoch(CancellationToken cancel)
+    {
+        var sinceCheckpoint = Stopwatch.StartNew();
+        long began = Stopwatch.GetTimestamp();
+        var group = new List<Batch>(recipe.AccumulateBatches);
+        foreach (Batch batch in loader.Epoch(state.Epoch, state.Batch, CancellationToken.None))
+        {
+            group.Add(batch);
+            if (group.Count < recipe.AccumulateBatches && state.Batch + group.Count < loader.BatchesPerEpoch) continue;
+
+            double rate = schedule.At(state.Step);
+            IReadOnlyDictionary<string, double> sums = Step(group, rate);
+            double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+            began = Stopwatch.GetTimestamp();
+            state = state with
+            {
+                Step = state.Step + 1,
+                Batch = state.Batch + group.Count,
+                LossSums = Sum(state.LossSums, sums),
+                Images = state.Images + group.Sum(b => b.Samples.Count),
+                EpochSeconds = state.EpochSeconds + seconds,
+                ElapsedSeconds = state.ElapsedSeconds + seconds,
+            };
+            folder.LogStep(state, rate, sums, group.Count, seconds);
+            Report(state.Batch, loader.BatchesPerEpoch, evaluation: false, rate);
+            group.Clear();
+
+            bool outOfTime = recipe.TimeBudgetMinutes is { } minutes && state.ElapsedSeconds >= 60 * minutes;
+            if (cancel.IsCancellationRequested)
+            {
+                folder.Checkpoint(model, recipe, optimizer, state);
+                return false;
+            }
+            if (outOfTime)
+            {
+                state = state with { Stopped = $"the time budget of {recipe.TimeBudgetMinutes} minutes was used up" };
+                break;
+            }
+            if (sinceCheckpoint.Elapsed.TotalMinutes >= recipe.CheckpointMinutes)
+            {
+                folder.Checkpoint(model, recipe, optimizer, state);
+                sinceCheckpoint.Restart();
+                began = Stopwatch.GetTimestamp();
+            }
+        }
+        return true;
+    }
+
+    /// <summary>One optimizer step on the mean gradient of a few batches. Returns the sums of the loss's terms over them.</summary>
+    private Dictionary<string, double> Step(List<Batch> group, double rate)
+    {
+        using RandomScope random = RandomScope.Begin(recipe.Seed, (ulong)state.Epoch, (ulong)state.Step);
+        var sums = new Dictionary<string, double>();
+        foreach (Batch batch in group)
+        {
+            using MemoryScope scope = TensorMemory.Scope();
+            Models.Losses losses = model.Loss(batch);
+            float total = losses.Total.Item();
+            if (!float.IsFinite(total)) throw NotFinite(batch, losses, total, rate);
+            sums[""] = sums.GetValueOrDefault("") + total;
+            foreach ((string name, float value) in losses.Terms) sums[name] = sums.GetValueOrDefault(name) + value;
+            (group.Count == 1 ? losses.Total : losses.Total * (1f / group.Count)).Backward();
+        }
+        if (recipe.ClipGradientNorm is { } norm) GradientClipping.ByNorm(optimizer.Groups.SelectMany(g => g.Parameters.Select(p => p.Tensor)), norm);
+        optimizer.Step(rate);
+        model.Network.ZeroGrad();
+        return sums;
+    }
+
+    /// <summary>Evaluates where it is due, keeps the best weights, closes the epoch's books and writes the checkpoint.</summary>
+    private void FinishEpoch(CancellationToken cancel)
+    {
+        int epoch = state.Epoch + 1, batches = Math.Max(1, state.Batch);
+        var record = new EpochRecord
+        {
+            Epoch = epoch,
+            Step = state.Step,
+            LearningRate = schedule.At(Math.Max(0, state.Step - 1)),
+            TrainLoss = state.LossSums.GetValueOrDefault("") / batches,
+            Terms = state.LossSums.Where(t => t.Key.Length > 0).ToDictionary(t => t.Key, t => t.Value / batches),
+            TrainSeconds = state.EpochSeconds,
+            ImagesPerSecond = state.Images / Math.Max(1e-9, state.EpochSeconds),
+        };
+        bool last = epoch == recipe.Epochs || state.Stopped is not null;
+        if (validation is { Count: > 0 } && (last || epoch % recipe.EvalEvery == 0)) record = Evaluate(record, cancel);
+
+        state = state with
+        {
+            Epoch = epoch,
+            Batch = 0,
+            LossSums = new Dictionary<string, double>(),
+            Images = 0,
+            EpochSeconds = 0,
+            History = [.. state.History, record],
+        };
+        double? score = record.MeanIou ?? (validation is { Count: > 0 } ? null : -record.TrainLoss);
+        if (score is { } now)
+        {
+            bool better = state.BestScore is not { } best || now > best;
+            state = better
+                ? state with { BestScore = now, BestEpoch = epoch, EvaluationsSinceBest = 0 }
+                : state with { EvaluationsSinceBest = state.EvaluationsSinceBest + 1 };
+            if (better) folder.KeepBest(model, recipe, state);
+            if (!last && recipe.EarlyStop is { } patience && state.EvaluationsSinceBest >= patience)
+                state = state with { Stopped = $"no better mean IoU in {patience} evaluations" };
+        }
+        folder.Checkpoint(model, recipe, optimizer, state);
+        EpochDone?.Invoke(record);
+    }
+
+    private EpochRecord Evaluate(EpochRecord record, CancellationToken cancel)
+    {
+        long began = Stopwatch.GetTimestamp();
+        ConfusionMatrix matrix = Evaluator.Run(model, validation!, EvaluationSize.Original, (i, _) => Report(i + 1, validation!.Count, evaluation: true, 0), cancel);
+        SegmentationScores scores = matrix.Scores(model.Classes.Names);
+        state = state with { ElapsedSeconds = state.ElapsedSeconds + Stopwatch.GetElapsedTime(began).TotalSeconds };
+        return record with
+        {
+            MeanIou = scores.MeanIou,
+            PixelAccuracy = scores.PixelAccuracy,
+            MeanAccuracy = scores.MeanAccuracy,
+            ClassIou = [.. scores.Classes.Select(c => c.Iou)],
+        };
+    }
+
+    private void Report(int done, int count, bool evaluation, double rate) => Progress?.Invoke(new TrainingProgress(
+        state.Epoch + 1, recipe.Epochs, done, count, evaluation, state.LossSums.GetValueOrDefault("") / Math.Max(1, state.Batch), rate,
+        state.Images / Math.Max(1e-9, state.EpochSeconds), TensorMemory.PeakBytes));
+
+    private static Dictionary<string, double> Sum(IReadOnlyDictionary<string, double> a, IReadOnlyDictionary<string, double> b)
+    {
+        var sum = new Dictionary<string, double>(a);
+        foreach ((string name, double value) in b) sum[name] = sum.GetValueOrDefault(name) + value;
+        return sum;
+    }
+
+    private TrainingException NotFinite(Batch batch, Models.Losses losses, float total, double rate) => new(
+        $"the loss is {total} at step {state.Step + 1} of epoch {state.Epoch + 1} (rate {rate:G3}); " +
+        $"terms: {string.Join(", ", losses.Terms.Select(t => $"{t.Name} {t.Value:G4}"))}; images: {string.Join(", ", batch.Samples.Select(s => s.Name))}. " +
+        $"Lower the learning rate, clip gradients, or look at these images; the last good weights are in {folder.Path}");
+}

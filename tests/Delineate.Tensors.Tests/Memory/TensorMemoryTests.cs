@@ -1,0 +1,183 @@
+using Xunit;
+
+namespace Delineate.Tensors.Tests;
+
+[Collection(Alone.Name)]
+public sealed class TensorMemoryTests
+{
+    private static float Step(Tensor weight)
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor x = Tensor.Full([64, 32], 0.5f);
+        Tensor loss = ((x * weight).Relu() + x).Reshape(32, 64).Softmax().Mean();
+        loss.Backward();
+        float value = loss.Item();
+        weight.ZeroGrad();
+        return value;
+    }
+
+    private static Tensor Weight()
+    {
+        Tensor weight = Tensor.Full([32], 0.1f);
+        weight.RequiresGrad = true;
+        return weight;
+    }
+
+    [Fact]
+    public void A_scope_gives_everything_back()
+    {
+        long before = TensorMemory.BytesInUse;
+        Tensor inside;
+        using (TensorMemory.Scope())
+        {
+            inside = Tensor.Zeros([1000]);
+            Assert.True(TensorMemory.BytesInUse >= before + 4000);
+        }
+        Assert.Equal(before, TensorMemory.BytesInUse);
+        string message = Assert.Throws<ObjectDisposedException>(() => inside.ToArray()).Message;
+        Assert.Contains("Keep()", message, StringComparison.Ordinal);
+        Assert.Contains("ToArray()", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_kept_or_passed_out_lives_on()
+    {
+        Tensor kept, passed, twice, lost;
+        using (TensorMemory.Scope())
+        {
+            using (MemoryScope inner = TensorMemory.Scope())
+            {
+                kept = Tensor.Full([3], 1).Keep();
+                passed = Tensor.Full([3], 2);
+                twice = Tensor.Full([3], 3);
+                lost = Tensor.Full([3], 4);
+                inner.PassOut(passed);
+                inner.PassOut(twice);
+            }
+            Assert.Equal([2, 2, 2], passed.ToArray());
+            Assert.Throws<ObjectDisposedException>(() => lost.ToArray());
+            TensorMemory.Current!.PassOut(twice);
+        }
+        Assert.Equal([1, 1, 1], kept.ToArray());
+        Assert.Equal([3, 3, 3], twice.ToArray());
+        Assert.Throws<ObjectDisposedException>(() => passed.ToArray());
+        Assert.Null(TensorMemory.Current);
+    }
+
+    [Fact]
+    public void A_leafs_gradient_outlives_the_scope_and_its_inputs_do_not()
+    {
+        Tensor weight = Weight();
+        Tensor hidden;
+        using (TensorMemory.Scope())
+        {
+            hidden = weight * 3;
+            hidden.Sum().Backward();
+            Assert.Throws<ObjectDisposedException>(() => hidden.ToArray()); // the walk gave it back
+        }
+        Assert.All(weight.Gradient!.ToArray(), v => Assert.Equal(3, v));
+    }
+
+    [Fact]
+    public void A_root_can_be_read_after_its_walk_and_a_kept_activation_too()
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor hidden = (Weight() * 2).Keep();
+        Tensor loss = hidden.Sum();
+        loss.Backward();
+        Assert.Equal(6.4f, loss.Item(), 1e-5f);
+        Assert.Equal(0.2f, hidden.Span[0]);
+    }
+
+    [Fact]
+    public void A_view_keeps_the_memory_until_its_last_holder_is_done()
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor weight = Weight();
+        Tensor hidden = weight * 2;
+        Tensor view = hidden.Detach();
+        hidden.Sum().Backward();
+        Assert.Equal(0.2f, view.Span[0]);
+    }
+
+    [Fact]
+    public void A_thousand_steps_take_no_more_memory_than_ten()
+    {
+        Tensor weight = Weight();
+        for (int i = 0; i < 10; i++) Step(weight);
+        long pooled = TensorMemory.BytesPooled;
+        long inUse = TensorMemory.BytesInUse; // only falls from here on, when the collector takes what other tests left
+        TensorMemory.ResetPeak();
+        long peak = TensorMemory.PeakBytes;
+        for (int i = 0; i < 1000; i++) Step(weight);
+        Assert.Equal(pooled, TensorMemory.BytesPooled);
+        Assert.True(TensorMemory.BytesInUse <= inUse, "memory in use grew");
+        Assert.True(TensorMemory.PeakBytes <= peak, "the peak grew");
+    }
+
+    [Fact]
+    public void The_next_tensor_of_the_size_gets_the_buffer_that_was_given_back()
+    {
+        unsafe
+        {
+            nint first, second;
+            using (TensorMemory.Scope())
+            {
+                fixed (float* p = Tensor.Empty([12_345]).Span) first = (nint)p;
+            }
+            using (TensorMemory.Scope())
+            {
+                fixed (float* p = Tensor.Empty([12_300]).Span) second = (nint)p; // the same size class
+            }
+            Assert.Equal(first, second);
+        }
+    }
+
+    [Fact]
+    public void Trim_lets_the_pool_go()
+    {
+        using (TensorMemory.Scope()) Tensor.Zeros([100_000]);
+        Assert.True(TensorMemory.BytesPooled >= 400_000);
+        TensorMemory.Trim();
+        Assert.Equal(0, TensorMemory.BytesPooled);
+    }
+
+    [Fact]
+    public void The_collector_takes_what_no_scope_owns()
+    {
+        long before = TensorMemory.BytesInUse;
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static void Lose() => Tensor.Zeros([1_000_000]);
+        Lose();
+        for (int i = 0; i < 10 && TensorMemory.BytesInUse > before; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.True(TensorMemory.BytesInUse <= before);
+    }
+
+    [Fact]
+    public void A_size_class_wastes_at_most_an_eighth()
+    {
+        for (int length = 200; length < 3_000_000; length = (length * 9 / 8) + 1)
+        {
+            long before = TensorMemory.BytesInUse;
+            using Scratch scratch = Scratch.Floats(length);
+            long taken = (TensorMemory.BytesInUse - before) / sizeof(float);
+            Assert.InRange(taken, length, (length * 9L / 8) + 33);
+        }
+    }
+
+    [Fact]
+    public void Threads_have_scopes_of_their_own()
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        MemoryScope? seen = scope;
+        var thread = new Thread(() => seen = TensorMemory.Current);
+        thread.Start();
+        thread.Join();
+        Assert.Null(seen);
+        Assert.Same(scope, TensorMemory.Current);
+    }
+}

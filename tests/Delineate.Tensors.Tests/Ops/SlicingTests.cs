@@ -1,0 +1,79 @@
+using Delineate.Testing;
+using Xunit;
+
+namespace Delineate.Tensors.Tests;
+
+public sealed class SlicingTests
+{
+    [Theory]
+    [InlineData(0, 1, 2)]
+    [InlineData(1, 0, 3)]
+    [InlineData(2, 2, 3)]
+    [InlineData(-1, 6, 1)]
+    [InlineData(3, 3, 0)]
+    public void A_slice_is_the_asked_part(int axis, int start, int length)
+    {
+        Shape shape = [4, 3, 5, 7];
+        GradCheck.Run(x => x[0].Slice(axis, start, length), x => Part(x[0], shape, shape.Axis(axis), start, length), [GradCheck.Input(shape)]);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public void Concat_puts_the_parts_behind_each_other(int axis)
+    {
+        Shape shape = [2, 3, 5];
+        int place = shape.Axis(axis);
+        int[] sizes = [1, 4, 0, 2];
+        Tensor[] parts = [.. sizes.Select((size, i) => GradCheck.Input(shape.With(place, size), i))];
+        GradCheck.Run(x => Tensor.Concat(x, axis), x => Joined(x, [.. sizes.Select(size => shape.With(place, size))], place), parts);
+    }
+
+    [Fact]
+    public void A_tensor_can_be_joined_to_itself_and_slices_join_to_the_whole()
+    {
+        GradCheck.Run(x => Tensor.Concat([x[0], x[0]], 0), x => [.. x[0], .. x[0]], [GradCheck.Input([2, 3])]);
+        GradCheck.Run(x => Tensor.Concat([x[0].Slice(1, 0, 2), x[0].Slice(1, 2, 3)], 1), x => x[0], [GradCheck.Input([4, 5])]);
+    }
+
+    [Fact]
+    public void Places_that_are_not_there_are_named()
+    {
+        foreach ((int start, int length) in new[] { (-1, 2), (2, 2), (0, 4), (3, 1), (1, -1), (1, int.MaxValue) })
+        {
+            Assert.Contains("[2, 3]", Assert.Throws<ShapeException>(() => Tensor.Zeros([2, 3]).Slice(1, start, length)).Message, StringComparison.Ordinal);
+        }
+        Assert.Throws<ShapeException>(() => Tensor.Zeros([2, 3]).Slice(2, 0, 1));
+    }
+
+    [Fact]
+    public void Parts_that_do_not_fit_are_named()
+    {
+        string message = Assert.Throws<ShapeException>(() => Tensor.Concat([Tensor.Zeros([2, 3]), Tensor.Zeros([2, 4])], 0)).Message;
+        Assert.Contains("[2, 3]", message, StringComparison.Ordinal);
+        Assert.Contains("[2, 4]", message, StringComparison.Ordinal);
+        Assert.Throws<ShapeException>(() => Tensor.Concat([Tensor.Zeros([2, 3]), Tensor.Zeros([2])], 0));
+        Assert.Throws<ShapeException>(() => Tensor.Concat([], 0));
+    }
+
+    [Fact]
+    public void One_thread_and_two_give_the_same_bits()
+    {
+        SameBits.OnAnyThreads([[2, 80, 90, 11], [2, 80, 90, 5]], x => Tensor.Concat(x, -1));
+        SameBits.OnAnyThreads([[80_000], [90_000]], x => Tensor.Concat(x, 0));
+        SameBits.OnAnyThreads([[2, 80, 90, 11]], x => x[0].Slice(1, 3, 70));
+    }
+
+    private static double[] Part(double[] x, Shape shape, int axis, int start, int length)
+    {
+        int inner = shape.Product(axis + 1, shape.Rank);
+        return [.. x.Where((_, i) => i / inner % shape[axis] >= start && i / inner % shape[axis] < start + length)];
+    }
+
+    private static double[] Joined(double[][] parts, Shape[] shapes, int axis)
+    {
+        int outer = shapes[0].Product(0, axis);
+        return [.. Enumerable.Range(0, outer).SelectMany(o => parts.SelectMany(part => part.Skip(o * part.Length / outer).Take(part.Length / outer)))];
+    }
+}
