@@ -11,11 +11,15 @@ namespace Delineate.Tensors;
 public static class TensorMemory
 {
     private const int Line = 16; // floats in a 64-byte cache line
+    private const long Slack = 64 << 20; // bytes below which nothing is worth letting go of
     private static readonly Lock Gate = new();
-    private static readonly Dictionary<int, Stack<float[]>> Free = [];
+    private static readonly Dictionary<int, SizeClassPool> Free = [];
     private static long inUse;
+    private static long mostInUse;
     private static long pooled;
     private static long peak;
+    private static long dropped; // bytes let go of since the last collection
+    private static long clock; // counts takes and returns
 
     [ThreadStatic]
     private static MemoryScope? current;
@@ -45,6 +49,7 @@ public static class TensorMemory
         {
             Free.Clear();
             Interlocked.Exchange(ref pooled, 0);
+            Interlocked.Exchange(ref mostInUse, Interlocked.Read(ref inUse));
         }
     }
 
@@ -56,15 +61,17 @@ public static class TensorMemory
         float[]? array = null;
         lock (Gate)
         {
-            if (Free.TryGetValue(size, out Stack<float[]>? stack) && stack.Count > 0)
+            if (Free.TryGetValue(size, out SizeClassPool? pool) && pool.Arrays.Count > 0)
             {
-                array = stack.Pop();
+                array = pool.Arrays.Pop();
+                pool.LastUse = ++clock;
                 pooled -= Bytes(array);
             }
         }
         array ??= Allocate(size);
-        long now = Interlocked.Add(ref inUse, Bytes(array)) + Interlocked.Read(ref pooled);
-        RaisePeak(now);
+        long now = Interlocked.Add(ref inUse, Bytes(array));
+        Raise(ref mostInUse, now);
+        Raise(ref peak, now + Interlocked.Read(ref pooled));
         var block = new Block(array, AlignedOffset(array), length);
         current?.Add(block);
         return block;
@@ -76,8 +83,9 @@ public static class TensorMemory
         lock (Gate)
         {
             int size = array.Length - Line;
-            if (!Free.TryGetValue(size, out Stack<float[]>? stack)) Free.Add(size, stack = new Stack<float[]>());
-            stack.Push(array);
+            if (!Free.TryGetValue(size, out SizeClassPool? pool)) Free.Add(size, pool = new SizeClassPool());
+            pool.Arrays.Push(array);
+            pool.LastUse = ++clock;
             pooled += Bytes(array);
         }
     }
@@ -87,17 +95,36 @@ public static class TensorMemory
 
     private static float[] Allocate(int size)
     {
-        // Before asking for new memory, let go of what is pooled in other sizes and would raise the peak: changing image sizes leave such leftovers.
+        long wanted = ((long)size + Line) * sizeof(float);
+        bool collect;
         lock (Gate)
         {
-            long wanted = ((long)size + Line) * sizeof(float);
-            if (pooled > Math.Max(2 * wanted, Interlocked.Read(ref inUse)))
-            {
-                Free.Clear();
-                pooled = 0;
-            }
+            // What the pool may hold beyond the most that was ever in use at once: enough for a step whose sizes do not all wait at the same
+            // time, so that the next step finds everything; changing image sizes must not add up beyond it.
+            long most = Math.Max(mostInUse, inUse + wanted);
+            DropOldest(inUse + pooled + wanted - (most + (most / 4) + Slack));
+            collect = dropped > Math.Max(most / 2, Slack);
+            if (collect) dropped = 0;
         }
+        // Pinned arrays wait for a full collection, which the collector puts off longer than we can afford: it sees few objects, we see gigabytes.
+        if (collect) GC.Collect();
         return GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
+    }
+
+    /// <summary>Lets go of pooled arrays until <paramref name="excess"/> bytes are gone, first those of the sizes that were longest not asked for.</summary>
+    private static void DropOldest(long excess)
+    {
+        if (excess <= 0) return;
+        foreach (SizeClassPool pool in Free.Values.Where(p => p.Arrays.Count > 0).OrderBy(p => p.LastUse).ToArray())
+        {
+            while (excess > 0 && pool.Arrays.TryPop(out float[]? array))
+            {
+                excess -= Bytes(array);
+                pooled -= Bytes(array);
+                dropped += Bytes(array);
+            }
+            if (excess <= 0) return;
+        }
     }
 
     /// <summary>The next size of the form (8 … 15)·2ᵏ, at least one line: at most an eighth is wasted.</summary>
@@ -117,14 +144,22 @@ public static class TensorMemory
 
     private static long Bytes(float[] array) => (long)array.Length * sizeof(float);
 
-    private static void RaisePeak(long now)
+    private static void Raise(ref long highest, long now)
     {
-        long seen = Interlocked.Read(ref peak);
+        long seen = Interlocked.Read(ref highest);
         while (now > seen)
         {
-            long before = Interlocked.CompareExchange(ref peak, now, seen);
+            long before = Interlocked.CompareExchange(ref highest, now, seen);
             if (before == seen) break;
             seen = before;
         }
+    }
+
+    /// <summary>The free arrays of one size.</summary>
+    private sealed class SizeClassPool
+    {
+        public Stack<float[]> Arrays { get; } = new();
+
+        public long LastUse { get; set; }
     }
 }

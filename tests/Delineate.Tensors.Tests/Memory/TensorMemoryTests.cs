@@ -5,6 +5,8 @@ namespace Delineate.Tensors.Tests;
 [Collection(Alone.Name)]
 public sealed class TensorMemoryTests
 {
+    private const int Megabyte = 1 << 18; // floats
+
     private static float Step(Tensor weight)
     {
         using MemoryScope scope = TensorMemory.Scope();
@@ -131,6 +133,46 @@ public sealed class TensorMemoryTests
             }
             Assert.Equal(first, second);
         }
+    }
+
+    [Fact]
+    public void The_same_work_again_takes_nothing_new()
+    {
+        TensorMemory.Trim();
+        Step();
+        Step();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 5; i++) Step();
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(allocated < Megabyte, $"{allocated:N0} bytes were allocated"); // one step uses some 300 MB
+
+        // As in a training: much is held at first, then given back while other sizes are asked for.
+        static void Step()
+        {
+            using MemoryScope scope = TensorMemory.Scope();
+            var held = new Stack<Tensor>();
+            for (int i = 1; i <= 20; i++) held.Push(Tensor.Empty([i * Megabyte]));
+            while (held.TryPop(out Tensor? tensor))
+            {
+                tensor.Block.Release();
+                using Scratch scratch = Scratch.Floats(tensor.Length + (Megabyte / 2));
+            }
+        }
+    }
+
+    [Fact]
+    public void Ever_new_sizes_do_not_pile_up()
+    {
+        TensorMemory.Trim();
+        TensorMemory.ResetPeak();
+        long start = TensorMemory.BytesInUse;
+        for (int i = 0; i < 60; i++)
+        {
+            using MemoryScope scope = TensorMemory.Scope();
+            for (int k = 0; k < 4; k++) Tensor.Empty([(20 + i) * Megabyte]);
+        }
+        long most = 4L * 80 * 4 * Megabyte; // the largest step, in bytes
+        Assert.InRange(TensorMemory.PeakBytes - start, most, most * 3 / 2);
     }
 
     [Fact]
