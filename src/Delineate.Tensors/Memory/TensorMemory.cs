@@ -12,7 +12,11 @@ public static class TensorMemory
 {
     private const int Line = 16; // floats in a 64-byte cache line
     private static readonly Lock Gate = new();
-    private static readonly Dictionary<int, Stack<float[]>> Free = [];
+    private const int StepsKept = 16; // outermost scopes after which an unused buffer is let go: images of changing sizes leave such buffers
+
+    // Free buffers by size; within a size the latest given back, which is likeliest in a cache, is taken first.
+    private static readonly SortedList<int, List<(float[] Array, long Step)>> Free = [];
+    private static long step;
     private static long inUse;
     private static long pooled;
     private static long peak;
@@ -53,16 +57,7 @@ public static class TensorMemory
     internal static Block Take(int length)
     {
         int size = SizeClass(length);
-        float[]? array = null;
-        lock (Gate)
-        {
-            if (Free.TryGetValue(size, out Stack<float[]>? stack) && stack.Count > 0)
-            {
-                array = stack.Pop();
-                pooled -= Bytes(array);
-            }
-        }
-        array ??= Allocate(size);
+        float[] array = TakeFree(size) ?? GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
         long now = Interlocked.Add(ref inUse, Bytes(array)) + Interlocked.Read(ref pooled);
         RaisePeak(now);
         var block = new Block(array, AlignedOffset(array), length);
@@ -76,8 +71,8 @@ public static class TensorMemory
         lock (Gate)
         {
             int size = array.Length - Line;
-            if (!Free.TryGetValue(size, out Stack<float[]>? stack)) Free.Add(size, stack = new Stack<float[]>());
-            stack.Push(array);
+            if (!Free.TryGetValue(size, out List<(float[], long)>? list)) Free.Add(size, list = []);
+            list.Add((array, step));
             pooled += Bytes(array);
         }
     }
@@ -85,19 +80,47 @@ public static class TensorMemory
     /// <summary>A block was collected without being given back: its array is the garbage collector's.</summary>
     internal static void Forget(float[] array) => Interlocked.Add(ref inUse, -Bytes(array));
 
-    private static float[] Allocate(int size)
+    /// <summary>An outermost scope ended: buffers that have waited for long go to the garbage collector.</summary>
+    internal static void EndStep()
     {
-        // Before asking for new memory, let go of what is pooled in other sizes and would raise the peak: changing image sizes leave such leftovers.
         lock (Gate)
         {
-            long wanted = ((long)size + Line) * sizeof(float);
-            if (pooled > Math.Max(2 * wanted, Interlocked.Read(ref inUse)))
+            step++;
+            for (int i = Free.Count - 1; i >= 0; i--)
             {
-                Free.Clear();
-                pooled = 0;
+                List<(float[] Array, long Step)> list = Free.Values[i];
+                int old = 0;
+                while (old < list.Count && step - list[old].Step > StepsKept) pooled -= Bytes(list[old++].Array);
+                list.RemoveRange(0, old);
+                if (list.Count == 0) Free.RemoveAt(i);
             }
         }
-        return GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
+    }
+
+    /// <summary>The smallest free buffer of at least <paramref name="size"/> floats and at most twice as many, or null.</summary>
+    private static float[]? TakeFree(int size)
+    {
+        lock (Gate)
+        {
+            IList<int> sizes = Free.Keys;
+            int low = 0, high = sizes.Count;
+            while (low < high)
+            {
+                int middle = (low + high) / 2;
+                if (sizes[middle] < size) low = middle + 1;
+                else high = middle;
+            }
+            for (int i = low; i < sizes.Count && sizes[i] <= 2L * size; i++)
+            {
+                List<(float[] Array, long Step)> list = Free.Values[i];
+                if (list.Count == 0) continue;
+                float[] array = list[^1].Array;
+                list.RemoveAt(list.Count - 1);
+                pooled -= Bytes(array);
+                return array;
+            }
+            return null;
+        }
     }
 
     /// <summary>The next size of the form (8 … 15)·2ᵏ, at least one line: at most an eighth is wasted.</summary>

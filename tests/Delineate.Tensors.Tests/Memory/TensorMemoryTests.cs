@@ -103,6 +103,7 @@ public sealed class TensorMemoryTests
     [Fact]
     public void A_thousand_steps_take_no_more_memory_than_ten()
     {
+        TensorMemory.Trim(); // what other tests left would be let go on the way
         Tensor weight = Weight();
         for (int i = 0; i < 10; i++) Step(weight);
         long pooled = TensorMemory.BytesPooled;
@@ -134,6 +135,31 @@ public sealed class TensorMemoryTests
     }
 
     [Fact]
+    public void A_buffer_that_no_step_asks_for_is_let_go()
+    {
+        TensorMemory.Trim();
+        using (TensorMemory.Scope()) Tensor.Zeros([777_777]);
+        Assert.True(TensorMemory.BytesPooled >= 3_111_108);
+        for (int i = 0; i < 20; i++)
+        {
+            using (TensorMemory.Scope()) Tensor.Zeros([100]);
+        }
+        Assert.True(TensorMemory.BytesPooled < 10_000, "a buffer of another size waited on");
+    }
+
+    [Fact]
+    public void A_free_buffer_serves_a_tensor_of_half_its_size_but_no_smaller_one()
+    {
+        TensorMemory.Trim();
+        using (TensorMemory.Scope()) Tensor.Zeros([1 << 20]);
+        long pooled = TensorMemory.BytesPooled;
+        using (TensorMemory.Scope()) Tensor.Zeros([1 << 19]);
+        Assert.Equal(pooled, TensorMemory.BytesPooled);
+        using (TensorMemory.Scope()) Tensor.Zeros([(1 << 19) - 100_000]);
+        Assert.True(TensorMemory.BytesPooled > pooled);
+    }
+
+    [Fact]
     public void Trim_lets_the_pool_go()
     {
         using (TensorMemory.Scope()) Tensor.Zeros([100_000]);
@@ -160,6 +186,7 @@ public sealed class TensorMemoryTests
     [Fact]
     public void A_size_class_wastes_at_most_an_eighth()
     {
+        TensorMemory.Trim();
         for (int length = 200; length < 3_000_000; length = (length * 9 / 8) + 1)
         {
             long before = TensorMemory.BytesInUse;
