@@ -1,11 +1,13 @@
+using Delineate.Data;
 using Delineate.Models;
-using Delineate.Tensors;
 using Xunit;
 
 namespace Delineate.Tests.Models;
 
 public sealed class ModelCatalogTests
 {
+    private static readonly ClassTable Classes = new(Enumerable.Range(0, 21).Select(i => $"class {i}"));
+
     [Theory]
     [InlineData("fcn_resnet18", 11_918_250)]
     [InlineData("fcn_resnet50", 35_322_218)]
@@ -14,10 +16,13 @@ public sealed class ModelCatalogTests
     public void Every_name_makes_a_network_with_the_published_number_of_parameters(string name, long expected)
     {
         Assert.Contains(name, ModelCatalog.Names);
-        Assert.Equal(expected, ModelCatalog.Create(name, 21, new Philox(1)).ParameterCount());
+        Assert.Equal(expected, ModelCatalog.Create(name, new ModelOptions(), Classes).Network.ParameterCount());
     }
 
     [Fact]
-    public void An_unknown_name_is_refused_with_those_known() =>
-        Assert.Contains("fcn_resnet50", Assert.Throws<ArgumentException>(() => ModelCatalog.Create("fcn_resnet5", 3, new Philox(1))).Message, StringComparison.Ordinal);
+    public void An_unknown_name_is_refused_with_a_near_one() =>
+        Assert.Contains("fcn_resnet50", Assert.Throws<UnknownModelException>(() => ModelCatalog.Create("fcn_resnet5", new ModelOptions(), Classes)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Every_name_has_a_description() => Assert.All(ModelCatalog.Names, name => Assert.NotEmpty(ModelCatalog.Describe(name)));
 }

@@ -28,7 +28,7 @@ public sealed class TrainingStepTests
         {
             using MemoryScope scope = TensorMemory.Scope();
             network.ZeroGrad();
-            FcnOutput output = network.Forward(GradCheck.Input([2, 33, 47, 3]));
+            SemanticLogits output = network.Forward(GradCheck.Input([2, 33, 47, 3]));
             byte[] labels = new byte[2 * 33 * 47];
             (output.Out.CrossEntropy(labels) + (0.5f * output.Aux!.CrossEntropy(labels))).Backward();
             optimizer.Step(0.01);
@@ -94,7 +94,7 @@ public sealed class TrainingStepTests
                 using MemoryScope scope = TensorMemory.Scope();
                 using RandomScope random = RandomScope.Begin(1, 0, step);
                 network.ZeroGrad();
-                FcnOutput output = network.Forward(GradCheck.Input([2, 65, 57, 3]));
+                SemanticLogits output = network.Forward(GradCheck.Input([2, 65, 57, 3]));
                 (output.Out.CrossEntropy(labels) + (0.5f * output.Aux!.CrossEntropy(labels))).Backward();
                 optimizer.Step(0.01);
             }
