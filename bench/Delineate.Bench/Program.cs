@@ -7,7 +7,9 @@ switch (args is [string name, ..] ? name : "")
     case "norm":
         NormBench.Run(args[1..]);
         return 0;
+    case "train":
+        return TrainBench.Run(args[1..]);
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- conv|norm [filter]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- conv|norm|train [arguments]");
         return 2;
 }

@@ -14,11 +14,12 @@ internal readonly unsafe struct ChannelGradient(float* dy, float* x, float* y, C
     private readonly ChannelAffine affine = affine;
     private readonly Activation activation = activation;
 
-    /// <summary>The same from row <paramref name="rows"/> on.</summary>
-    public ChannelGradient Skip(int rows, int channels)
+    /// <summary>The same from row <paramref name="row"/> and channel <paramref name="channel"/> on.</summary>
+    public ChannelGradient Skip(int row, int channel, int channels)
     {
-        long at = (long)rows * channels;
-        return new ChannelGradient(dy + at, x + at, y is null ? null : y + at, affine, activation);
+        long at = ((long)row * channels) + channel;
+        var part = new ChannelAffine(affine.Mean + channel, affine.Scale + channel, affine.Shift + channel);
+        return new ChannelGradient(dy + at, x + at, y is null ? null : y + at, part, activation);
     }
 
     /// <summary>The gradient at element <paramref name="i"/> of channel <paramref name="c"/>, and how far x is from its mean there.</summary>

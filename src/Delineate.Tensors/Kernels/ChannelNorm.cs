@@ -16,6 +16,7 @@ internal static unsafe class ChannelNorm
 {
     private const int MostPieces = 64;    // partial sums kept for each channel
     private const int SumGrain = 1 << 14; // floats: a smaller piece costs more to hand out than to sum
+    private const int Strip = 512;        // channels summed at a time: their sums stay in the first cache beside the rows that stream by
     private const int PassGrain = 1 << 16;
 
     /// <summary>Mean and biased variance of every column, read once. Each piece of rows sums around a shift of its own; pieces meet in double.</summary>
@@ -29,7 +30,8 @@ internal static unsafe class ChannelNorm
         {
             int from = p * pieceRows;
             float* shift = partial + (3L * p * channels);
-            LaneLoop.Over(new MomentsKernel(x + ((long)from * channels), Math.Min(pieceRows, rows - from), channels, shift), channels);
+            for (int c = 0; c < channels; c += Strip)
+                LaneLoop.Over(new MomentsKernel(x + ((long)from * channels) + c, Math.Min(pieceRows, rows - from), channels, shift + c), Math.Min(Strip, channels - c));
         });
         ThreadTeam.Ranges(channels, 128, (from, to) =>
         {
@@ -79,7 +81,11 @@ internal static unsafe class ChannelNorm
         ThreadTeam.Run(pieces, p =>
         {
             int from = p * pieceRows;
-            LaneLoop.Over(new GradientSumsKernel(gradient.Skip(from, channels), Math.Min(pieceRows, rows - from), channels, partial + (2L * p * channels)), channels);
+            for (int c = 0; c < channels; c += Strip)
+            {
+                var kernel = new GradientSumsKernel(gradient.Skip(from, c, channels), Math.Min(pieceRows, rows - from), channels, partial + (2L * p * channels) + c);
+                LaneLoop.Over(kernel, Math.Min(Strip, channels - c));
+            }
         });
         ThreadTeam.Ranges(channels, 256, (from, to) =>
         {
@@ -107,7 +113,7 @@ internal static unsafe class ChannelNorm
         {
             int from = rows - toEnd, to = rows - fromEnd;
             long at = (long)from * channels;
-            var kernel = new GradientInputKernel(gradient.Skip(from, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at, past);
+            var kernel = new GradientInputKernel(gradient.Skip(from, 0, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at, past);
             LaneLoop.Over(kernel, channels);
         });
     }

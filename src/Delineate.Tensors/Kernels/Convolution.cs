@@ -9,6 +9,11 @@ internal static unsafe class Convolution
     public static void Forward(ConvGeometry g, ReadOnlySpan<float> x, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, Span<float> y)
     {
         if (y.Length == 0) return;
+        if (Depthwise.Fits(g))
+        {
+            fixed (float* map = x, filters = weight, first = bias, sum = y) Depthwise.Forward(g, map, filters, first, sum);
+            return;
+        }
         var product = new GatherProduct(GatherInput(g), g.Output, g.Output, 1, 0, g.OutGroup, g.Groups);
         using Scratch packed = Scratch.Floats(product.PackedLength);
         fixed (float* to = packed.Span, from = weight) WeightPacking.Forward(g, from, to);
@@ -22,6 +27,11 @@ internal static unsafe class Convolution
     public static void BackwardData(ConvGeometry g, ReadOnlySpan<float> dy, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, Span<float> dx)
     {
         if (dx.Length == 0) return;
+        if (Depthwise.Fits(g))
+        {
+            fixed (float* map = dy, filters = weight, first = bias, sum = dx) Depthwise.BackwardData(g, map, filters, first, sum);
+            return;
+        }
         List<AxisPhase> vertical = AxisPhase.All(g.Input.Height, g.Kernel.Height, g.Stride.Height, g.Padding.Height, g.Dilation.Height);
         List<AxisPhase> horizontal = AxisPhase.All(g.Input.Width, g.Kernel.Width, g.Stride.Width, g.Padding.Width, g.Dilation.Width);
         var products = new GatherProduct[vertical.Count * horizontal.Count];
@@ -55,7 +65,11 @@ internal static unsafe class Convolution
             dw.Clear();
             return;
         }
-        fixed (float* map = x, gradient = dy, sum = dw) new WeightGradient(g, GatherInput(g)).Run(map, gradient, sum);
+        fixed (float* map = x, gradient = dy, sum = dw)
+        {
+            if (Depthwise.Fits(g)) Depthwise.BackwardWeights(g, map, gradient, sum);
+            else new WeightGradient(g, GatherInput(g)).Run(map, gradient, sum);
+        }
     }
 
     /// <summary>db = the sum of the rows of dy [rows, channels], which is what a bias's gradient is.</summary>

@@ -79,6 +79,21 @@ internal sealed unsafe class Gather
         }
     }
 
+    /// <summary>Which stretch of the map the given rows are the first to need: the lines under their lowest taps.</summary>
+    public (nint Start, nint Length) NewLines(int firstRow, int count)
+    {
+        if (count <= 0 || tapRows.Length == 0) return default;
+        (nint first, nint last) = (Line(firstRow), Line(firstRow + count - 1));
+        return (first, Math.Max(0, last + ((nint)width * channels) - first));
+
+        nint Line(int row)
+        {
+            (int image, int line) = Math.DivRem(row / lattice.Width, lattice.Height);
+            nint y = Math.Clamp((line * step.Height) + tapRows[^1], 0, height - 1);
+            return (((nint)image * height) + y) * width * channels;
+        }
+    }
+
     /// <summary>Packs one run of pixels on one line of the map: the first begins at <paramref name="position"/> of the line, each further one <paramref name="stride"/> floats on.</summary>
     private void PackLine(float* line, int position, int stride, int pixels, int length, float* target, nint targetRow)
     {

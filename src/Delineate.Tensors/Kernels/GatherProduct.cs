@@ -66,6 +66,9 @@ internal sealed unsafe class GatherProduct
         using Scratch panels = Scratch.Floats(tiles * Tile.Rows * Math.Max(1, blockDepth));
         fixed (float* panel = panels.Span)
         {
+            // What this thread will probably take next comes from memory while it multiplies.
+            int nextRow = firstRow + (ThreadTeam.Threads * RowBlock);
+            (nint aheadStart, nint aheadLength) = gather.NewLines(nextRow, Math.Min(RowBlock, gather.Rows - nextRow));
             int from = 0;
             do
             {
@@ -74,7 +77,7 @@ internal sealed unsafe class GatherProduct
                 // Rows past the last one are multiplied but never stored.
                 new Span<float>(panel + ((nint)rows * depth), ((tiles * Tile.Rows) - rows) * depth).Clear();
                 float* weights = packed + ((nint)from * paddedColumns);
-                BlockProduct.Run(rows, columns, depth, panel, depth, 1, weights, from == 0 ? bias : null, contiguous ? target + rowStarts[0] : target, channels, contiguous ? null : rowStarts);
+                BlockProduct.Run(rows, columns, depth, panel, depth, 1, weights, from == 0 ? bias : null, contiguous ? target + rowStarts[0] : target, channels, contiguous ? null : rowStarts, source + aheadStart, from == 0 ? aheadLength : 0);
                 from += depth;
             }
             while (from < gather.Depth);

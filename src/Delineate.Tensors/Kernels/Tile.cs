@@ -25,12 +25,14 @@ internal static unsafe class Tile
     /// <summary>
     /// c[i, j] = start[i, j] + Σₖ a[i·aRow + k·aStep] · b[k·bStep + j] over the whole tile. A start row of 0 repeats one row (a bias);
     /// start may be c itself. Free strides for a: rows of a map (step 1) and panels packed across rows (row 1) take the same code.
+    /// At each depth the line at <paramref name="ahead"/>, which moves by <paramref name="aheadStep"/>, is asked for from memory: what will be needed next.
     /// </summary>
-    public static void Run(int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    public static void Run(
+        int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
     {
-        if (Vector512.IsHardwareAccelerated) Run512(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
-        else if (Vector256.IsHardwareAccelerated) Run256(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
-        else Run128(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
+        if (Vector512.IsHardwareAccelerated) Run512(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow, ahead, aheadStep);
+        else if (Vector256.IsHardwareAccelerated) Run256(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow, ahead, aheadStep);
+        else Run128(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow, ahead, aheadStep);
     }
 
     /// <summary>The same over <see cref="ShortRows"/> rows, for what is left below the last whole tile.</summary>
@@ -44,7 +46,7 @@ internal static unsafe class Tile
     // No call may stand in these methods: accumulators that live across a call are kept on the stack, at a quarter of the speed.
     // Three rows share one pointer, [p], [p + row], [p + 2·row], so that addresses cost no instructions.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
     {
         PrefetchRows(start, startRow, 12);
         Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero;
@@ -59,7 +61,6 @@ internal static unsafe class Tile
         Vector512<float> c90 = Vector512<float>.Zero, c91 = Vector512<float>.Zero;
         Vector512<float> cA0 = Vector512<float>.Zero, cA1 = Vector512<float>.Zero;
         Vector512<float> cB0 = Vector512<float>.Zero, cB1 = Vector512<float>.Zero;
-        float* ahead = a + (12 * depth);
         nint aRow2 = aRow * 2;
         float* a3 = a + (3 * aRow);
         float* a6 = a + (6 * aRow);
@@ -110,7 +111,7 @@ internal static unsafe class Tile
             a6 += aStep;
             a9 += aStep;
             b += bStep;
-            ahead += 12;
+            ahead += aheadStep;
         }
         (c00 + Vector512.Load(start)).Store(c);
         (c01 + Vector512.Load(start + 16)).Store(c + 16);
@@ -207,7 +208,7 @@ internal static unsafe class Tile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
     {
         PrefetchRows(start, startRow, 6);
         Vector256<float> c00 = Vector256<float>.Zero, c01 = Vector256<float>.Zero;
@@ -216,7 +217,6 @@ internal static unsafe class Tile
         Vector256<float> c30 = Vector256<float>.Zero, c31 = Vector256<float>.Zero;
         Vector256<float> c40 = Vector256<float>.Zero, c41 = Vector256<float>.Zero;
         Vector256<float> c50 = Vector256<float>.Zero, c51 = Vector256<float>.Zero;
-        float* ahead = a + (6 * depth);
         nint aRow2 = aRow * 2;
         float* a3 = a + (3 * aRow);
         for (; depth > 0; depth--)
@@ -245,7 +245,7 @@ internal static unsafe class Tile
             a += aStep;
             a3 += aStep;
             b += bStep;
-            ahead += 6;
+            ahead += aheadStep;
         }
         (c00 + Vector256.Load(start)).Store(c);
         (c01 + Vector256.Load(start + 8)).Store(c + 8);
@@ -299,7 +299,7 @@ internal static unsafe class Tile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run128(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    private static void Run128(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
     {
         PrefetchRows(start, startRow, 8);
         Vector128<float> c00 = Vector128<float>.Zero, c01 = Vector128<float>.Zero;
@@ -310,7 +310,6 @@ internal static unsafe class Tile
         Vector128<float> c50 = Vector128<float>.Zero, c51 = Vector128<float>.Zero;
         Vector128<float> c60 = Vector128<float>.Zero, c61 = Vector128<float>.Zero;
         Vector128<float> c70 = Vector128<float>.Zero, c71 = Vector128<float>.Zero;
-        float* ahead = a + (8 * depth);
         nint aRow2 = aRow * 2;
         float* a3 = a + (3 * aRow);
         float* a6 = a + (6 * aRow);
@@ -347,7 +346,7 @@ internal static unsafe class Tile
             a3 += aStep;
             a6 += aStep;
             b += bStep;
-            ahead += 8;
+            ahead += aheadStep;
         }
         (c00 + Vector128.Load(start)).Store(c);
         (c01 + Vector128.Load(start + 4)).Store(c + 4);

@@ -89,6 +89,9 @@ internal sealed unsafe class WeightGradient
     {
         int pixel = block * blockPixels;
         int depth = Math.Min(blockPixels, gather.Rows - pixel);
+        int nextPixel = pixel + blockPixels;
+        (nint aheadStart, nint aheadLength) = spans > 1 ? gather.NewLines(nextPixel, Math.Min(blockPixels, gather.Rows - nextPixel)) : default;
+        nint aheadPart = (aheadLength / (endPanel - firstPanel)) + 16;
         using Scratch right = Scratch.Floats(Tile.Columns * blockPixels);
         float* zeros = stackalloc float[Tile.Columns];
         new Span<float>(zeros, Tile.Columns).Clear();
@@ -100,7 +103,8 @@ internal sealed unsafe class WeightGradient
                 int width = Math.Min(Tile.Columns, g.Depth - column);
                 if (width < Tile.Columns) new Span<float>(b, depth * Tile.Columns).Clear();
                 gather.Pack(map, group, pixel, depth, column, column + width, b, Tile.Columns);
-                BlockProduct.Run(g.OutGroup, width, depth, left, 1, Tile.Rows, b, isFirst ? zeros : null, dw + column, g.Depth);
+                BlockProduct.Run(g.OutGroup, width, depth, left, 1, Tile.Rows, b, isFirst ? zeros : null, dw + column, g.Depth, null, map + aheadStart, aheadLength > 0 ? aheadPart : 0);
+                aheadStart += aheadPart;
             }
         }
     }

@@ -28,5 +28,6 @@ public sealed class MemoryScope : IDisposable
         {
             if (!block.IsKept) block.Return();
         }
+        if (outer is null) TensorMemory.EndStep();
     }
 }

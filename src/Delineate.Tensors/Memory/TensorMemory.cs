@@ -11,15 +11,15 @@ namespace Delineate.Tensors;
 public static class TensorMemory
 {
     private const int Line = 16; // floats in a 64-byte cache line
-    private const long Slack = 64 << 20; // bytes below which nothing is worth letting go of
     private static readonly Lock Gate = new();
-    private static readonly Dictionary<int, SizeClassPool> Free = [];
+    private const int StepsKept = 16; // outermost scopes after which an unused buffer is let go: images of changing sizes leave such buffers
+
+    // Free buffers by size; within a size the latest given back, which is likeliest in a cache, is taken first.
+    private static readonly SortedList<int, List<(float[] Array, long Step)>> Free = [];
+    private static long step;
     private static long inUse;
-    private static long mostInUse;
     private static long pooled;
     private static long peak;
-    private static long dropped; // bytes let go of since the last collection
-    private static long clock; // counts takes and returns
 
     [ThreadStatic]
     private static MemoryScope? current;
@@ -49,7 +49,6 @@ public static class TensorMemory
         {
             Free.Clear();
             Interlocked.Exchange(ref pooled, 0);
-            Interlocked.Exchange(ref mostInUse, Interlocked.Read(ref inUse));
         }
     }
 
@@ -58,20 +57,9 @@ public static class TensorMemory
     internal static Block Take(int length)
     {
         int size = SizeClass(length);
-        float[]? array = null;
-        lock (Gate)
-        {
-            if (Free.TryGetValue(size, out SizeClassPool? pool) && pool.Arrays.Count > 0)
-            {
-                array = pool.Arrays.Pop();
-                pool.LastUse = ++clock;
-                pooled -= Bytes(array);
-            }
-        }
-        array ??= Allocate(size);
-        long now = Interlocked.Add(ref inUse, Bytes(array));
-        Raise(ref mostInUse, now);
-        Raise(ref peak, now + Interlocked.Read(ref pooled));
+        float[] array = TakeFree(size) ?? GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
+        long now = Interlocked.Add(ref inUse, Bytes(array)) + Interlocked.Read(ref pooled);
+        RaisePeak(now);
         var block = new Block(array, AlignedOffset(array), length);
         current?.Add(block);
         return block;
@@ -83,9 +71,8 @@ public static class TensorMemory
         lock (Gate)
         {
             int size = array.Length - Line;
-            if (!Free.TryGetValue(size, out SizeClassPool? pool)) Free.Add(size, pool = new SizeClassPool());
-            pool.Arrays.Push(array);
-            pool.LastUse = ++clock;
+            if (!Free.TryGetValue(size, out List<(float[], long)>? list)) Free.Add(size, list = []);
+            list.Add((array, step));
             pooled += Bytes(array);
         }
     }
@@ -93,37 +80,46 @@ public static class TensorMemory
     /// <summary>A block was collected without being given back: its array is the garbage collector's.</summary>
     internal static void Forget(float[] array) => Interlocked.Add(ref inUse, -Bytes(array));
 
-    private static float[] Allocate(int size)
+    /// <summary>An outermost scope ended: buffers that have waited for long go to the garbage collector.</summary>
+    internal static void EndStep()
     {
-        long wanted = ((long)size + Line) * sizeof(float);
-        bool collect;
         lock (Gate)
         {
-            // What the pool may hold beyond the most that was ever in use at once: enough for a step whose sizes do not all wait at the same
-            // time, so that the next step finds everything; changing image sizes must not add up beyond it.
-            long most = Math.Max(mostInUse, inUse + wanted);
-            DropOldest(inUse + pooled + wanted - (most + (most / 4) + Slack));
-            collect = dropped > Math.Max(most / 2, Slack);
-            if (collect) dropped = 0;
+            step++;
+            for (int i = Free.Count - 1; i >= 0; i--)
+            {
+                List<(float[] Array, long Step)> list = Free.Values[i];
+                int old = 0;
+                while (old < list.Count && step - list[old].Step > StepsKept) pooled -= Bytes(list[old++].Array);
+                list.RemoveRange(0, old);
+                if (list.Count == 0) Free.RemoveAt(i);
+            }
         }
-        // Pinned arrays wait for a full collection, which the collector puts off longer than we can afford: it sees few objects, we see gigabytes.
-        if (collect) GC.Collect();
-        return GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
     }
 
-    /// <summary>Lets go of pooled arrays until <paramref name="excess"/> bytes are gone, first those of the sizes that were longest not asked for.</summary>
-    private static void DropOldest(long excess)
+    /// <summary>The smallest free buffer of at least <paramref name="size"/> floats and at most twice as many, or null.</summary>
+    private static float[]? TakeFree(int size)
     {
-        if (excess <= 0) return;
-        foreach (SizeClassPool pool in Free.Values.Where(p => p.Arrays.Count > 0).OrderBy(p => p.LastUse).ToArray())
+        lock (Gate)
         {
-            while (excess > 0 && pool.Arrays.TryPop(out float[]? array))
+            IList<int> sizes = Free.Keys;
+            int low = 0, high = sizes.Count;
+            while (low < high)
             {
-                excess -= Bytes(array);
-                pooled -= Bytes(array);
-                dropped += Bytes(array);
+                int middle = (low + high) / 2;
+                if (sizes[middle] < size) low = middle + 1;
+                else high = middle;
             }
-            if (excess <= 0) return;
+            for (int i = low; i < sizes.Count && sizes[i] <= 2L * size; i++)
+            {
+                List<(float[] Array, long Step)> list = Free.Values[i];
+                if (list.Count == 0) continue;
+                float[] array = list[^1].Array;
+                list.RemoveAt(list.Count - 1);
+                pooled -= Bytes(array);
+                return array;
+            }
+            return null;
         }
     }
 
@@ -144,22 +140,14 @@ public static class TensorMemory
 
     private static long Bytes(float[] array) => (long)array.Length * sizeof(float);
 
-    private static void Raise(ref long highest, long now)
+    private static void RaisePeak(long now)
     {
-        long seen = Interlocked.Read(ref highest);
+        long seen = Interlocked.Read(ref peak);
         while (now > seen)
         {
-            long before = Interlocked.CompareExchange(ref highest, now, seen);
+            long before = Interlocked.CompareExchange(ref peak, now, seen);
             if (before == seen) break;
             seen = before;
         }
-    }
-
-    /// <summary>The free arrays of one size.</summary>
-    private sealed class SizeClassPool
-    {
-        public Stack<float[]> Arrays { get; } = new();
-
-        public long LastUse { get; set; }
     }
 }

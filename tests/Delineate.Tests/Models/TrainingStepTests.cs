@@ -19,10 +19,10 @@ public sealed class TrainingStepTests
         Fcn network = SmallFcn();
         var optimizer = new Sgd([new ParameterGroup(network.NamedParameters())]);
         Step();
-        long after = TensorMemory.BytesInUse;
+        long after = TensorMemory.BytesInUse; // falls only when the collector takes what other tests left
         Step();
         Step();
-        Assert.Equal(after, TensorMemory.BytesInUse);
+        Assert.InRange(TensorMemory.BytesInUse, 0, after);
 
         void Step()
         {
@@ -55,9 +55,9 @@ public sealed class TrainingStepTests
         var network = new UNet(new Philox(1), new UNetOptions { Channels = 4, Depth = 2 });
         var optimizer = new AdamW([new ParameterGroup(network.NamedParameters())]);
         Step();
-        long after = TensorMemory.BytesInUse;
+        long after = TensorMemory.BytesInUse; // falls only when the collector takes what other tests left
         Step();
-        Assert.Equal(after, TensorMemory.BytesInUse);
+        Assert.InRange(TensorMemory.BytesInUse, 0, after);
 
         void Step()
         {
