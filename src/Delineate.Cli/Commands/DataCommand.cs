@@ -10,7 +10,8 @@ namespace Delineate.Cli.Commands;
 /// <summary><c>delineate data check|stats|preview</c>: look at a data set before it costs a night of training.</summary>
 internal static class DataCommand
 {
-    public static Command Create() => new("data", "Check, count and look at a data set") { Check(), Stats(), Preview() };
+    public static Command Create() => new Command("data", "Check, count and look at a data set") { Check(), Stats(), Preview() }
+        .WithExamples("delineate data check my-data", "delineate data stats my-data", "delineate data preview my-data --output sheet.png");
 
     /// <summary>One line about a finding.</summary>
     internal static string Describe(Finding finding) =>
@@ -47,7 +48,11 @@ internal static class DataCommand
             });
             return Task.FromResult(report.Errors > 0 ? CommandRunner.UserMistake : 0);
         });
-        return command.WithExamples("delineate data check my-data", "delineate data check my-data --json");
+        return command.WithHelp(new HelpPage
+        {
+            Notes = ["Exit code 2 where it finds an error, 0 where it finds none; warnings do not count."],
+            Examples = ["delineate data check my-data", "delineate data check my-data --json"],
+        });
     }
 
     private static Command Stats()
@@ -87,12 +92,8 @@ internal static class DataCommand
     {
         Argument<string> folder = Folder();
         var output = new Option<string>("--output", "-o") { Description = "The picture to write, .png or .jpg", Required = true, HelpName = "FILE" };
-        var split = new Option<string>("--split") { Description = "The split to show", DefaultValueFactory = _ => "train" };
-        var count = new Option<int>("--count") { Description = "Samples on the sheet", DefaultValueFactory = _ => 12 };
-        count.Validators.Add(r =>
-        {
-            if (r.GetValueOrDefault<int>() is < 1 or > 400) r.AddError("--count takes 1 to 400");
-        });
+        var split = new Option<string>("--split") { HelpName = "NAME", Description = "The split to show", DefaultValueFactory = _ => "train" };
+        Option<int> count = SharedOptions.Whole("--count", "Samples on the sheet", 1, 400, 12);
         var command = new Command("preview", "Draw images with their masks on one sheet") { folder, output, split, count };
         command.SetAction(parsed =>
         {

@@ -38,13 +38,13 @@ internal static class DemoCommand
     {
         var output = new Option<string>("--output", "-o") { Description = "The folder for data, weights, pictures and report", DefaultValueFactory = _ => "delineate-demo", HelpName = "DIR" };
         Option<int?> threads = SharedOptions.Threads();
-        var seed = new Option<ulong>("--seed") { Description = "Another seed, another run", DefaultValueFactory = _ => 1 };
+        Option<int> seed = SharedOptions.Whole("--seed", "Another seed, another run", 0, int.MaxValue, 1);
         Option<bool> json = SharedOptions.Json();
         var command = new Command("demo", "Train a U-Net on real microscope images that come with the program, and show what it learnt") { output, threads, seed, json };
         command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
-            return Task.FromResult(Run(new Terminal(parsed.GetValue(json)), parsed.GetValue(output)!, parsed.GetValue(seed), cancel));
+            return Task.FromResult(Run(new Terminal(parsed.GetValue(json)), parsed.GetValue(output)!, (ulong)parsed.GetValue(seed), cancel));
         });
         return command.WithExamples("delineate demo", "delineate demo --output somewhere --seed 7");
     }
@@ -53,7 +53,12 @@ internal static class DemoCommand
     {
         var clock = Stopwatch.StartNew();
         string data = Path.Combine(output, "data"), run = Path.Combine(output, "run"), pictures = Path.Combine(output, "pictures");
-        if (Directory.Exists(run)) Directory.Delete(run, recursive: true); // an earlier demo's; the demo always begins anew
+        SharedOptions.OutputFolder(output);
+        if (((string[])[data, run, pictures]).Any(f => Directory.Exists(f) || File.Exists(f)))
+        {
+            if (!IsEarlierDemo(data)) throw new UserException($"{output} holds files that no demo wrote: choose another --output");
+            if (Directory.Exists(run)) Directory.Delete(run, recursive: true); // the demo always begins anew
+        }
         Extract(data);
         Dataset train = DatasetCatalog.Open(data, "train"), held = DatasetCatalog.Open(data, "val");
         Recipe recipe = Recipe with { Seed = seed };
@@ -98,6 +103,14 @@ internal static class DemoCommand
                 (Overlay.Draw(sample.Image, labels, model.Classes.Palette, model.Classes.Names, options), "prediction")]);
             ImageFile.Save(sheet, Path.Combine(folder, $"{sample.Name}.png"));
         }
+    }
+
+    /// <summary>Whether the data folder is one that <see cref="Extract"/> made: it has the note of where the images come from.</summary>
+    private static bool IsEarlierDemo(string data)
+    {
+        string note = Path.Combine(data, "PROVENANCE.md");
+        using Stream ours = typeof(DemoCommand).Assembly.GetManifestResourceStream(ResourcePrefix + "PROVENANCE.md")!;
+        return File.Exists(note) && File.ReadAllText(note) == new StreamReader(ours).ReadToEnd();
     }
 
     /// <summary>Writes the embedded data set as the folder that 'train' would take.</summary>

@@ -12,8 +12,8 @@ internal static class EvalCommand
     public static Command Create()
     {
         Option<string> weights = SharedOptions.Weights(), data = SharedOptions.Data();
-        var split = new Option<string>("--split") { Description = "The split to evaluate on", DefaultValueFactory = _ => "val" };
-        var size = new Option<EvaluationSize>("--size") { Description = "Compare at the files' original size, or at the size the network sees", DefaultValueFactory = _ => EvaluationSize.Original };
+        var split = new Option<string>("--split") { HelpName = "NAME", Description = "The split to evaluate on; all takes every image with a mask", DefaultValueFactory = _ => "val" };
+        Option<EvaluationSize> size = SharedOptions.Choice("--size", "Compare at the files' original size, or at the size the network sees", EvaluationSize.Original);
         var output = new Option<string?>("--output", "-o") { Description = "A folder for metrics.json and report.html", HelpName = "DIR" };
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
@@ -31,9 +31,10 @@ internal static class EvalCommand
 
     private static int Run(Terminal terminal, string weights, string data, string split, EvaluationSize size, string? output, CancellationToken cancel)
     {
-        Model model = ModelFile.Load(weights);
+        Model model = ModelFile.Load(SharedOptions.ExistingFile(weights));
+        if (output is not null) SharedOptions.OutputFolder(output); // told now rather than after the work
         Dataset dataset = DatasetCatalog.Open(data, split);
-        foreach (string note in dataset.Notes) Terminal.Note(note);
+        foreach (string note in dataset.Notes) terminal.Note(note);
         if (dataset.Count == 0) throw new UserException($"the split '{split}' of {data} is empty");
         if (!dataset.Classes.Names.SequenceEqual(model.Classes.Names))
             throw new UserException($"{weights} knows the classes {Names(model.Classes)}, the data set has {Names(dataset.Classes)}: the labels would be compared wrongly");
@@ -45,8 +46,7 @@ internal static class EvalCommand
         result["size"] = size == EvaluationSize.Original ? "original" : "network";
         if (output is not null)
         {
-            Directory.CreateDirectory(output);
-            File.WriteAllText(Path.Combine(output, "metrics.json"), result.ToJsonString(new() { WriteIndented = true }) + "\n");
+            Terminal.SaveJson(Path.Combine(output, "metrics.json"), result);
             string title = $"{model.Name} on {Path.GetFileName(Path.TrimEndingDirectorySeparator(data))}, {split}";
             File.WriteAllText(Path.Combine(output, "report.html"), report.ToHtml(title, [("weights", weights), ("images", $"{report.Images}"), ("compared at", size == EvaluationSize.Original ? "original size" : "network size")]));
             terminal.Line($"report: {Path.Combine(output, "report.html")}");

@@ -19,21 +19,7 @@ internal static class InputFiles
             if (found.Length == 0) throw new UserException($"{input} matches no PNG or JPEG image");
             files.AddRange(found);
         }
-        return [.. files.Distinct()];
-    }
-
-    /// <summary>A name for the results of each file: its own without suffix, made unique by a number where two folders hold the same one.</summary>
-    public static IReadOnlyList<string> OutputNames(IReadOnlyList<string> files)
-    {
-        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        var names = new List<string>(files.Count);
-        foreach (string file in files)
-        {
-            string name = Path.GetFileNameWithoutExtension(file), unique = name;
-            for (int i = 2; !taken.Add(unique); i++) unique = $"{name}_{i}";
-            names.Add(unique);
-        }
-        return names;
+        return [.. files.DistinctBy(Path.GetFullPath)];
     }
 
     private static IEnumerable<string> Matches(string pattern)

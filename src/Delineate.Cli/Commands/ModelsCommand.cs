@@ -12,11 +12,7 @@ internal static class ModelsCommand
 {
     public static Command Create()
     {
-        var classes = new Option<int>("--classes") { Description = "Count parameters for so many classes", DefaultValueFactory = _ => 21 };
-        classes.Validators.Add(r =>
-        {
-            if (r.GetValueOrDefault<int>() is < 1 or > 255) r.AddError("--classes takes 1 to 255");
-        });
+        Option<int> classes = SharedOptions.Whole("--classes", "Count parameters for so many classes", 1, 255, 21);
         Option<bool> json = SharedOptions.Json();
         var command = new Command("models", "List the networks that can be trained") { classes, json };
         command.SetAction(parsed =>

@@ -14,67 +14,79 @@ internal static class PredictCommand
         Option<string> weights = SharedOptions.Weights();
         var inputs = new Argument<string[]>("inputs") { Description = "Images, folders of images, or patterns such as 'photos/**/*.jpg'", Arity = ArgumentArity.OneOrMore, HelpName = "INPUT" };
         var output = new Option<string>("--output", "-o") { Description = "The folder for the results", Required = true, HelpName = "DIR" };
-        var opacity = new Option<double>("--opacity") { Description = "How strongly the colours cover the photo, 0 to 1", DefaultValueFactory = _ => 0.5 };
-        opacity.Validators.Add(r =>
-        {
-            if (r.GetValueOrDefault<double>() is not (>= 0 and <= 1)) r.AddError("--opacity takes 0 to 1");
-        });
+        Option<double> opacity = SharedOptions.Share("--opacity", "How strongly the colours cover the photo, 0 to 1", 0.5);
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replace files in the folder that no earlier 'predict' wrote; inputs are never replaced" };
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("predict", "Segment images: a palette PNG of the original size and an overlay for each, and one JSON") { weights, inputs, output, opacity, threads, json };
+        var command = new Command("predict", "Segment images: a palette PNG of the original size and an overlay for each, and one JSON") { weights, inputs, output, opacity, overwrite, threads, json };
         command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
-            return Task.FromResult(Run(new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(inputs)!, parsed.GetValue(output)!, parsed.GetValue(opacity), cancel));
+            return Task.FromResult(Run(new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(inputs)!, parsed.GetValue(output)!, parsed.GetValue(opacity), parsed.GetValue(overwrite), cancel));
         });
-        return command.WithExamples(
-            "delineate predict --weights runs/first/best.safetensors photo.jpg --output out",
-            "delineate predict --weights runs/first/best.safetensors photos/ 'more/**/*.png' --output out --json");
+        return command.WithHelp(new HelpPage
+        {
+            Notes =
+            [
+                "For photo.jpg it writes photo.png, a palette PNG whose pixels are the labels, and photo_overlay.png; predictions.json lists all with the area of each class.",
+                "Images that cannot be read are named and left out; the exit code is then 2.",
+            ],
+            Examples =
+            [
+                "delineate predict --weights runs/first/best.safetensors photo.jpg --output out",
+                "delineate predict --weights runs/first/best.safetensors photos/ 'more/**/*.png' --output out --json",
+            ],
+        });
     }
 
     /// <summary>Predicts every image. One that cannot be read is named and left out, the others are done; the exit code is then 2.</summary>
-    internal static int Run(Terminal terminal, string weights, string[] inputs, string output, double opacity, CancellationToken cancel)
+    internal static int Run(Terminal terminal, string weights, string[] inputs, string output, double opacity, bool overwrite, CancellationToken cancel)
     {
-        IReadOnlyList<string> files = InputFiles.Expand(inputs), names = InputFiles.OutputNames(files);
-        Model model = ModelFile.Load(weights);
-        Directory.CreateDirectory(output);
-        var results = new JsonArray();
-        var failures = new JsonArray();
-        terminal.Progress("predicting", tell =>
-        {
-            Task<Image> next = Read(0);
-            for (int i = 0; i < files.Count; i++)
-            {
-                cancel.ThrowIfCancellationRequested();
-                Task<Image> current = next;
-                if (i + 1 < files.Count) next = Read(i + 1);
-                try
-                {
-                    results.Add(Predict(model, current.GetAwaiter().GetResult(), files[i], Path.Combine(output, names[i]), opacity));
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    Terminal.Note($"error: {e.Message.ReplaceLineEndings(" ")}");
-                    failures.Add(new JsonObject { ["file"] = files[i], ["error"] = e.Message });
-                }
-                tell(i + 1, files.Count, $"predicting {Path.GetFileName(files[i])}");
-            }
-            return true;
-
-            Task<Image> Read(int i) => Task.Run(() => ImageFile.Load(files[i]), cancel);
-        });
+        IReadOnlyList<string> files = InputFiles.Expand(inputs);
+        Model model = ModelFile.Load(SharedOptions.ExistingFile(weights));
+        var folder = new PredictionFolder(output, files, overwrite);
+        JsonArray results = [], failures = [];
         var json = new JsonObject { ["weights"] = weights, ["model"] = model.Name, ["images"] = results, ["failures"] = failures };
-        File.WriteAllText(Path.Combine(output, "predictions.json"), json.ToJsonString(new() { WriteIndented = true }) + "\n");
-        terminal.Line($"{results.Count} image{(results.Count == 1 ? "" : "s")} segmented into {output}{(failures.Count > 0 ? $", {failures.Count} could not be read" : "")}");
+        try
+        {
+            terminal.Progress("predicting", tell =>
+            {
+                Task<Image> next = Read(0);
+                for (int i = 0; i < files.Count; i++)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    Task<Image> current = next;
+                    if (i + 1 < files.Count) next = Read(i + 1);
+                    tell(i, files.Count, Path.GetFileName(files[i]));
+                    try
+                    {
+                        results.Add(Predict(model, current.GetAwaiter().GetResult(), files[i], folder.MaskOf(i), folder.OverlayOf(i), opacity));
+                    }
+                    catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                    {
+                        terminal.Note($"error: {e.Message.ReplaceLineEndings(" ")}");
+                        failures.Add(new JsonObject { ["file"] = files[i], ["error"] = e.Message });
+                    }
+                    tell(i + 1, files.Count, Path.GetFileName(files[i]));
+                }
+                return true;
+
+                Task<Image> Read(int i) => Task.Run(() => ImageFile.Load(files[i]), cancel);
+            });
+        }
+        finally
+        {
+            folder.Save(json); // interrupted too: what was written is listed, and may be replaced by the next run
+        }
+        terminal.Line($"{results.Count} image{(results.Count == 1 ? "" : "s")} segmented into {output}{(failures.Count > 0 ? $", {failures.Count} could not be done" : "")}");
         terminal.Json(json);
         return failures.Count == 0 ? 0 : CommandRunner.UserMistake;
     }
 
-    private static JsonObject Predict(Model model, Image image, string file, string stem, double opacity)
+    private static JsonObject Predict(Model model, Image image, string file, string mask, string overlay, double opacity)
     {
         LabelMap labels = model.Predict(new ImageBatch([image]))[0].Semantic ?? throw new InvalidOperationException($"{model.Name} predicts no label maps");
         ClassTable classes = model.Classes;
-        string mask = stem + ".png", overlay = stem + "_overlay.png";
         ImageFile.SaveLabels(labels, classes.Palette, mask);
         ImageFile.Save(Overlay.Draw(image, labels, classes.Palette, classes.Names, new OverlayOptions { Opacity = opacity, Hidden = Hidden(classes) }), overlay);
 

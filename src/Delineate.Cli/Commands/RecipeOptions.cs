@@ -1,8 +1,11 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Delineate.Data;
 using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
@@ -10,65 +13,88 @@ namespace Delineate.Cli.Commands;
 /// <summary>One option for every key of a recipe: <c>learningRate</c> is <c>--learning-rate</c>. What they set wins over <c>--recipe</c>, which wins over the defaults.</summary>
 internal sealed class RecipeOptions
 {
+    private const string Essentials = "Recipe", Network = "Recipe: the network", Images = "Recipe: what training does to images", Steps = "Recipe: optimizer and learning rate",
+        Loss = "Recipe: the loss", Course = "Recipe: evaluation and stopping";
+
     /// <summary>What each key does, in the order of the help.</summary>
-    internal static readonly (string Key, string Alias, string Description)[] Keys =
+    internal static readonly (string Group, string Key, string Alias, string Description)[] Keys =
     [
-        ("model", "-m", "The network, by its name in 'delineate models'"),
-        ("epochs", "-e", "Passes over the training set"),
-        ("batchSize", "-b", "Images to a forward pass"),
-        ("accumulateBatches", "", "Forward passes averaged into one step: a larger batch in the same memory"),
-        ("optimizer", "", "sgd or adamW"),
-        ("learningRate", "--lr", "The rate after warm-up"),
-        ("auxLearningRateScale", "", "The auxiliary head learns at this multiple of the rate"),
-        ("momentum", "", "Momentum of SGD"),
-        ("nesterov", "", "Nesterov's form of momentum: true or false"),
-        ("weightDecay", "--wd", "Weight decay"),
-        ("clipGradientNorm", "", "Shorten longer gradients to this length; null leaves them"),
-        ("schedule", "", "How the rate falls: poly, cosine or multiStep"),
-        ("polyPower", "", "Exponent of poly"),
-        ("milestones", "", "Epochs at which multiStep multiplies the rate by gamma: 10,20"),
-        ("gamma", "", "Factor of multiStep"),
-        ("warmupEpochs", "", "Epochs of linear warm-up"),
-        ("warmupFactor", "", "Share of the rate at which warm-up begins"),
-        ("auxWeight", "", "Weight of the auxiliary head's loss"),
-        ("diceWeight", "", "Weight of a soft Dice loss beside the cross-entropy"),
-        ("labelSmoothing", "", "Share of the target spread over all classes"),
-        ("classWeights", "", "Weight of each class in the loss: 1,5,1 ('delineate data stats' suggests some)"),
-        ("baseSize", "", "Random resize draws the short side from minScale to maxScale times this; null keeps sizes"),
-        ("minScale", "", "See baseSize"),
-        ("maxScale", "", "See baseSize"),
-        ("cropSize", "--crop", "Training crops, height and width: 480x480, or one number for a square"),
-        ("flipProbability", "", "Chance of a left-right flip"),
-        ("verticalFlipProbability", "", "Chance of an upside-down flip"),
-        ("colorJitter", "", "Strength of random brightness, contrast and saturation, 0 to 1"),
-        ("evalShortSide", "", "Evaluation resizes the short side to this; null uses the images' own size"),
-        ("evalEvery", "", "Evaluate after every so many epochs"),
-        ("earlyStop", "", "Stop after so many evaluations without a better mean IoU; null never"),
-        ("timeBudgetMinutes", "", "Stop after so many minutes; null never"),
-        ("checkpointMinutes", "", "A checkpoint inside an epoch after every so many minutes"),
-        ("seed", "", "The run's random numbers: the same seed gives the same weights"),
-        ("options.outputStride", "", "FCN: the scored map is this many times smaller than the image: 8, 16 or 32"),
-        ("options.auxiliaryHead", "", "FCN: an auxiliary head on the third stage: true or false"),
-        ("options.channels", "", "U-Net: channels of the first level"),
-        ("options.depth", "", "U-Net: how many times the image is halved"),
-        ("options.bilinear", "", "U-Net: interpolate instead of learning transposed convolutions: true or false"),
+        (Essentials, "model", "-m", "The network, by its name in 'delineate models'"),
+        (Essentials, "epochs", "-e", "Passes over the training set"),
+        (Essentials, "batchSize", "-b", "Images to a forward pass"),
+        (Essentials, "learningRate", "--lr", "The rate after warm-up"),
+        (Essentials, "cropSize", "--crop", "Training crops, height and width; one number is a square"),
+        (Essentials, "seed", "", "The run's random numbers: the same seed gives the same weights"),
+        (Network, "options.outputStride", "", "FCN: the scored map is this many times smaller than the image: 8, 16 or 32"),
+        (Network, "options.auxiliaryHead", "", "FCN: an auxiliary head on the third stage"),
+        (Network, "options.channels", "", "U-Net: channels of the first level; each level below has twice as many"),
+        (Network, "options.depth", "", "U-Net: how many times the image is halved"),
+        (Network, "options.bilinear", "", "U-Net: interpolate instead of learning transposed convolutions"),
+        (Images, "baseSize", "", "Resize the short side to a random size from min-scale to max-scale times this; none keeps sizes"),
+        (Images, "minScale", "", "The least of the random scales"),
+        (Images, "maxScale", "", "The greatest of the random scales"),
+        (Images, "flipProbability", "", "Chance of a left-right flip"),
+        (Images, "verticalFlipProbability", "", "Chance of an upside-down flip, for pictures that have no up"),
+        (Images, "colorJitter", "", "Strength of random brightness, contrast and saturation, 0 to 1"),
+        (Steps, "optimizer", "", "The rule that turns gradients into steps"),
+        (Steps, "accumulateBatches", "", "Forward passes averaged into one step: a larger batch in the same memory"),
+        (Steps, "schedule", "", "How the rate falls over the run"),
+        (Steps, "polyPower", "", "Exponent of poly"),
+        (Steps, "milestones", "", "Epochs after which multiStep multiplies the rate by gamma"),
+        (Steps, "gamma", "", "Factor of multiStep"),
+        (Steps, "warmupEpochs", "", "Epochs of linear warm-up; may be a fraction"),
+        (Steps, "warmupFactor", "", "Share of the rate at which warm-up begins"),
+        (Steps, "auxLearningRateScale", "", "The auxiliary head learns at this multiple of the rate"),
+        (Steps, "momentum", "", "Momentum of SGD"),
+        (Steps, "nesterov", "", "Nesterov's form of momentum"),
+        (Steps, "weightDecay", "--wd", "Weight decay"),
+        (Steps, "clipGradientNorm", "", "Shorten longer gradients to this length"),
+        (Loss, "auxWeight", "", "Weight of the auxiliary head's loss"),
+        (Loss, "diceWeight", "", "Weight of a soft Dice loss beside the cross-entropy"),
+        (Loss, "labelSmoothing", "", "Share of the target that is spread over all classes"),
+        (Loss, "classWeights", "", "Weight of each class, in their order ('delineate data stats' suggests some)"),
+        (Course, "evalShortSide", "", "Evaluate with the short side resized to this; none uses the images' own size"),
+        (Course, "evalEvery", "", "Evaluate after every so many epochs, and after the last"),
+        (Course, "earlyStop", "", "Stop after so many evaluations without a better mean IoU"),
+        (Course, "timeBudgetMinutes", "", "Stop after so many minutes"),
+        (Course, "checkpointMinutes", "", "Write a checkpoint inside an epoch after every so many minutes"),
     ];
 
-    private readonly Option<string?> recipeFile = new("--recipe") { Description = "A recipe in JSON (comments allowed); every key is an option too", HelpName = "FILE" };
+    private readonly Option<string?> recipeFile = new("--recipe")
+    {
+        Description = "A recipe in JSON, comments allowed; the options below win over it",
+        HelpName = "FILE",
+    };
+
     private readonly List<(string Key, Option<string?> Option)> options = [];
 
+    /// <summary>Adds the options to a command.</summary>
     public RecipeOptions(Command command)
     {
         command.Options.Add(recipeFile);
         JsonObject defaults = Defaults();
-        foreach ((string key, string alias, string description) in Keys)
+        foreach ((string group, string key, string alias, string description) in Keys)
         {
+            KeyKind kind = KeyKind.Of(key);
             string[] aliases = alias.Length == 0 ? [] : [alias];
-            var option = new Option<string?>(Name(key), aliases) { Description = $"{description} [{Show(At(defaults, key))}]", HelpName = "VALUE" };
+            var option = new Option<string?>(Name(key), aliases)
+            {
+                Description = $"{description} [{Show(key, At(defaults, key))}]",
+                HelpName = key == "cropSize" ? "HxW" : kind.HelpName,
+                Arity = kind.Type == typeof(bool) ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne, // '--bilinear' is '--bilinear true'
+            };
             options.Add((key, option));
+            Groups.Add(option, group);
             command.Options.Add(option);
         }
     }
+
+    /// <summary>Where the help lists each option.</summary>
+    public Dictionary<Option, string> Groups { get; } = [];
+
+    /// <summary>The names of those that the command line sets, <c>--recipe</c> included.</summary>
+    public IEnumerable<string> Given(ParseResult parsed) =>
+        options.Select(o => (Option)o.Option).Prepend(recipeFile).Where(o => parsed.GetResult(o) is { Implicit: false }).Select(o => o.Name);
 
     /// <summary>The option of a key: <c>options.outputStride</c> → <c>--output-stride</c>.</summary>
     internal static string Name(string key)
@@ -84,23 +110,33 @@ internal sealed class RecipeOptions
 
     internal static JsonObject Defaults() => JsonNode.Parse(new Recipe().ToJson())!.AsObject();
 
-    /// <summary>The effective recipe: <paramref name="start"/> (or the defaults), then the file, then the options.</summary>
-    public Recipe Read(ParseResult parsed, Recipe? start = null)
+    /// <summary>The effective recipe: the defaults, then the file, then the options.</summary>
+    /// <exception cref="UserException">An option's value is of the wrong kind or out of its range.</exception>
+    /// <exception cref="RecipeException">The file is no recipe.</exception>
+    public Recipe Read(ParseResult parsed)
     {
-        JsonObject recipe = JsonNode.Parse((start ?? new Recipe()).ToJson())!.AsObject();
-        string source = "options";
+        JsonObject recipe = Defaults();
         if (parsed.GetValue(recipeFile) is { } file)
         {
-            source = file;
-            string text = File.ReadAllText(file);
+            string text = File.ReadAllText(SharedOptions.ExistingFile(file));
             Recipe.Parse(text, file); // for its own errors, with lines
             Merge(recipe, JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!.AsObject());
         }
         foreach ((string key, Option<string?> option) in options)
         {
-            if (parsed.GetValue(option) is { } text) Set(recipe, key, text);
+            if (parsed.GetResult(option) is { Implicit: false } given) Set(recipe, key, given.Tokens is [var token, ..] ? token.Value : "true");
         }
-        return Recipe.Parse(recipe.ToJsonString(), source);
+        const string Source = "options";
+        try
+        {
+            return Recipe.Parse(recipe.ToJsonString(), Source);
+        }
+        catch (RecipeException e) when (e.Message.StartsWith(Source + ": ", StringComparison.Ordinal))
+        {
+            string problem = e.Message[(Source.Length + 2)..];
+            string key = problem.Split(' ')[0];
+            throw new UserException(Keys.Any(k => k.Key == key) ? Name(key) + problem[key.Length..] : problem);
+        }
     }
 
     private static void Merge(JsonObject into, JsonObject from)
@@ -116,36 +152,76 @@ internal sealed class RecipeOptions
     {
         string[] path = key.Split('.');
         JsonObject owner = path.Length == 1 ? recipe : recipe[path[0]]!.AsObject();
-        owner[path[^1]] = Value(key, text);
-    }
-
-    /// <summary>The option's text as the kind of value that the key has.</summary>
-    private static JsonNode? Value(string key, string text)
-    {
-        if (text is "null" or "none") return null;
-        if (key is "cropSize" or "milestones" or "classWeights")
-        {
-            string[] parts = text.Split([',', 'x', '×'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-            if (key == "cropSize" && parts.Length == 1) parts = [parts[0], parts[0]];
-            return new JsonArray([.. parts.Select(p => (JsonNode)Number(key, p))]);
-        }
-        if (key is "model" or "optimizer" or "schedule") return JsonValue.Create(text);
-        return text is "true" or "false" ? JsonValue.Create(text == "true") : Number(key, text);
-    }
-
-    private static JsonValue Number(string key, string text)
-    {
-        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole)) return JsonValue.Create(whole);
-        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number)) return JsonValue.Create(number);
-        throw new UserException($"{Name(key)} takes a number, not '{text}'");
+        if (key == "cropSize" && text.AsSpan().IndexOfAny(",x×") < 0) text = $"{text},{text}";
+        owner[path[^1]] = KeyKind.Of(key).Parse(text, Name(key));
     }
 
     private static JsonNode? At(JsonObject recipe, string key) => key.Split('.').Aggregate((JsonNode?)recipe, (node, part) => node?[part]);
 
-    private static string Show(JsonNode? value) => value switch
+    private static string Show(string key, JsonNode? value) => value switch
     {
-        null => "null",
-        JsonArray array when array.All(v => v is JsonValue) => array.Count == 0 ? "none" : string.Join('x', array.Select(v => v!.ToJsonString())),
+        null => "none",
+        JsonArray array => array.Count == 0 ? "none" : string.Join(key == "cropSize" ? 'x' : ',', array.Select(v => v!.ToJsonString())),
+        _ when KeyKind.Of(key).Type.IsEnum => JsonNamingPolicy.CamelCase.ConvertName(value.GetValue<string>()),
         _ => value.ToJsonString().Trim('"'),
     };
+}
+
+/// <summary>What kind of value a recipe's key has, told from the property it sets.</summary>
+internal sealed record KeyKind(Type Type, bool Nullable)
+{
+    public string HelpName =>
+        Type == typeof(bool) ? "true|false"
+        : Type.IsEnum ? string.Join('|', EnumNames)
+        : Type == typeof(string) ? "NAME"
+        : IsList ? $"{ItemKind.HelpName},…"
+        : IsWhole ? "N" : "X";
+
+    private bool IsList => Type.IsGenericType;
+
+    private bool IsWhole => Type == typeof(int) || Type == typeof(ulong);
+
+    private KeyKind ItemKind => new(Type.GetGenericArguments()[0], false);
+
+    private IEnumerable<string> EnumNames => Enum.GetNames(Type).Select(JsonNamingPolicy.CamelCase.ConvertName);
+
+    public static KeyKind Of(string key)
+    {
+        Type type = typeof(Recipe);
+        bool nullable = false;
+        foreach (string part in key.Split('.'))
+        {
+            PropertyInfo property = type.GetProperty(char.ToUpperInvariant(part[0]) + part[1..])!;
+            nullable = new NullabilityInfoContext().Create(property).WriteState == NullabilityState.Nullable;
+            type = System.Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        }
+        return new KeyKind(type, nullable);
+    }
+
+    /// <summary>The option's text as JSON.</summary>
+    /// <exception cref="UserException">It is of another kind.</exception>
+    public JsonNode? Parse(string text, string option)
+    {
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        if (text is "null" or "none")
+        {
+            if (Nullable) return null;
+            if (IsList) return new JsonArray();
+            throw Refuse("a value");
+        }
+        if (IsList) return new JsonArray([.. text.Split([',', 'x', '×'], StringSplitOptions.TrimEntries).Select(item => ItemKind.Parse(item, option))]);
+        if (Type == typeof(string)) return JsonValue.Create(text);
+        if (Type == typeof(bool)) return bool.TryParse(text, out bool flag) ? JsonValue.Create(flag) : throw Refuse("true or false");
+        if (Type.IsEnum)
+        {
+            string? name = Enum.GetNames(Type).FirstOrDefault(n => n.Equals(text, StringComparison.OrdinalIgnoreCase));
+            return name is null ? throw Refuse(string.Join(", ", EnumNames), NearNames.Suggest(text, [.. EnumNames])) : JsonValue.Create(name);
+        }
+        if (Type == typeof(ulong)) return ulong.TryParse(text, NumberStyles.None, culture, out ulong large) ? JsonValue.Create(large) : throw Refuse("a whole number from 0");
+        if (Type == typeof(int)) return int.TryParse(text, NumberStyles.AllowLeadingSign, culture, out int whole) ? JsonValue.Create(whole) : throw Refuse("a whole number");
+        return double.TryParse(text, NumberStyles.Float, culture, out double number) && float.IsFinite((float)number) ? JsonValue.Create(number) : throw Refuse("a number");
+
+        UserException Refuse(string wanted, string hint = "") =>
+            new($"{option} takes {wanted}{(Nullable ? " or none" : "")}, not '{text}'{(hint.StartsWith("did", StringComparison.Ordinal) ? $": {hint}" : "")}");
+    }
 }

@@ -1,53 +1,104 @@
 using System.CommandLine;
-using System.CommandLine.Help;
-using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Delineate.Data;
 using Delineate.Tensors.Kernels;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary>Options that several commands have, so that they are named and explained alike everywhere.</summary>
+/// <summary>Options that several commands have, so that they are named and explained alike everywhere, and the kinds of values that options take.</summary>
 internal static class SharedOptions
 {
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object on standard output and nothing else" };
 
-    public static Option<int?> Threads()
+    public static Option<int?> Threads() => new("--threads")
     {
-        var option = new Option<int?>("--threads") { Description = "Threads to compute with; any number gives the same result", DefaultValueFactory = _ => null, HelpName = "N" };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int?>() is < 1 or > 256) result.AddError("--threads takes 1 to 256");
-        });
-        return option;
-    }
+        Description = "Threads to compute with; any number gives the same result [one for each core]",
+        HelpName = "N",
+        CustomParser = result => int.TryParse(Single(result), NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count is >= 1 and <= 256
+            ? count : Refuse<int?>(result, "a whole number from 1 to 256"),
+    };
 
     public static Option<string> Data() => new("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, or images/ + instances/", Required = true, HelpName = "DIR" };
 
     public static Option<string> Weights() => new("--weights") { Description = "A model file (.safetensors) that 'delineate train' wrote", Required = true, HelpName = "FILE" };
+
+    /// <summary>An option that takes a whole number between two bounds.</summary>
+    public static Option<int> Whole(string name, string description, int least, int most, int value) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        DefaultValueFactory = _ => value,
+        CustomParser = result => int.TryParse(Single(result), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
+            ? number : Refuse<int>(result, $"a whole number from {least} to {most}"),
+    };
+
+    /// <summary>An option that takes a number in 0…1.</summary>
+    public static Option<double> Share(string name, string description, double value) => new(name)
+    {
+        Description = description,
+        HelpName = "SHARE",
+        DefaultValueFactory = _ => value,
+        CustomParser = result => double.TryParse(Single(result), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number is >= 0 and <= 1
+            ? number : Refuse<double>(result, "a number from 0 to 1"),
+    };
+
+    /// <summary>An option that takes one of an enumeration's names.</summary>
+    public static Option<TEnum> Choice<TEnum>(string name, string description, TEnum value)
+        where TEnum : struct, Enum
+    {
+        string[] names = [.. Enum.GetNames<TEnum>().Select(n => n.ToLowerInvariant())];
+        return new Option<TEnum>(name)
+        {
+            Description = description,
+            HelpName = string.Join('|', names),
+            DefaultValueFactory = _ => value,
+            CustomParser = result => Array.IndexOf(names, Single(result).ToLowerInvariant()) is >= 0 and var i
+                ? Enum.GetValues<TEnum>()[i] : Refuse<TEnum>(result, string.Join(" or ", names)),
+        };
+    }
 
     public static void Use(this ParseResult parsed, Option<int?> threads)
     {
         if (parsed.GetValue(threads) is { } count) ThreadTeam.Threads = count;
     }
 
-    /// <summary>Adds examples to the end of a command's help.</summary>
-    public static Command WithExamples(this Command command, params string[] examples)
+    /// <summary>The path itself where it is a file.</summary>
+    /// <exception cref="UserException">It is not.</exception>
+    public static string ExistingFile(string path) =>
+        File.Exists(path) ? path
+        : Directory.Exists(path) ? throw new UserException($"{path} is a folder, not a file")
+        : throw new UserException($"there is no file {path}{NearFile(path)}");
+
+    /// <summary>Makes a folder for results where it is missing.</summary>
+    /// <exception cref="UserException">A file stands in its way, or it may not be made.</exception>
+    public static string OutputFolder(string path)
     {
-        command.Options.Add(new HelpOption { Action = new ExamplesAction(examples) });
-        return command;
+        if (File.Exists(path)) throw new UserException($"{path} is a file: results need a folder");
+        try
+        {
+            return Directory.CreateDirectory(path).FullName;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new UserException($"the folder {path} cannot be made: {e.Message}");
+        }
     }
 
-    private sealed class ExamplesAction(string[] examples) : SynchronousCommandLineAction
+    private static string NearFile(string path)
     {
-        private readonly HelpAction help = new();
+        string? folder = Path.GetDirectoryName(Path.GetFullPath(path));
+        if (folder is null || !Directory.Exists(folder)) return "";
+        string hint = NearNames.Suggest(Path.GetFileName(path), [.. Directory.EnumerateFiles(folder).Take(1000).Select(f => Path.GetFileName(f))]);
+        return hint.StartsWith("did", StringComparison.Ordinal) ? $": {hint}" : "";
+    }
 
-        public override int Invoke(ParseResult parseResult)
-        {
-            int code = help.Invoke(parseResult);
-            TextWriter output = parseResult.InvocationConfiguration.Output;
-            output.WriteLine("Examples:");
-            foreach (string example in examples) output.WriteLine($"  {example}");
-            output.WriteLine();
-            return code;
-        }
+    private static string Single(ArgumentResult result) => result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+
+    private static T Refuse<T>(ArgumentResult result, string wanted)
+    {
+        string name = (result.Parent as OptionResult)?.Option.Name ?? result.Argument.Name;
+        result.AddError($"{name} takes {wanted}, not '{Single(result)}'");
+        return default!;
     }
 }

@@ -27,28 +27,51 @@ internal static class TrainCommand
         {
             parsed.Use(threads);
             var terminal = new Terminal(parsed.GetValue(json));
-            return Task.FromResult(parsed.GetValue(resume) is { } folder
-                ? Resume(terminal, folder, cancel)
-                : Start(terminal, new StartOptions(
+            if (parsed.GetValue(resume) is { } folder)
+            {
+                Option[] settled = [data, output, weights, trainSplit, validationSplit, skipCheck];
+                string? tooMany = settled.Where(o => parsed.GetResult(o) is { Implicit: false }).Select(o => o.Name).Concat(recipe.Given(parsed)).FirstOrDefault();
+                if (tooMany is not null) throw new UserException($"--resume goes on exactly as the run began: {tooMany} cannot be changed. A new run can start from its weights with --weights");
+                return Task.FromResult(Resume(terminal, folder, cancel));
+            }
+            return Task.FromResult(
+                Start(terminal, new StartOptions(
                     parsed.GetValue(data) ?? throw new UserException("train needs --data DIR (or --resume DIR). See 'delineate train --help'"),
                     parsed.GetValue(output) ?? throw new UserException("train needs --output DIR for weights and report. See 'delineate train --help'"),
                     parsed.GetValue(weights), parsed.GetValue(trainSplit)!, parsed.GetValue(validationSplit)!, parsed.GetValue(skipCheck)), recipe.Read(parsed), cancel));
         });
-        return command.WithExamples(
-            "delineate train --data my-data --model fcn_resnet50 --output runs/first",
-            "delineate train --data cells --model unet --channels 32 --crop 256 --base-size null --eval-short-side null --output runs/cells",
-            "delineate train --data my-data --recipe recipe.json --epochs 50 --lr 0.005 --output runs/second",
-            "delineate train --resume runs/second");
+        return command.WithHelp(new HelpPage
+        {
+            Usage = ["--data DIR --output DIR [options]", "--resume DIR"],
+            Groups = recipe.Groups,
+            Notes =
+            [
+                "Interrupted with Ctrl-C, it writes a checkpoint and ends with exit code 130; --resume goes on, to the same weights as without.",
+                "The run's folder gets best.safetensors, last.safetensors, recipe.json, metrics.csv, log.jsonl, metrics.json and report.html.",
+            ],
+            Examples =
+            [
+                "delineate train --data my-data --model fcn_resnet50 --output runs/first",
+                "delineate train --data cells --model unet --channels 32 --crop 256 --base-size none --eval-short-side none --output runs/cells",
+                "delineate train --data my-data --recipe recipe.json --epochs 50 --lr 0.005 --output runs/second",
+                "delineate train --resume runs/second",
+            ],
+        });
     }
+
+    /// <summary>What tells that a folder holds a run.</summary>
+    private static readonly string[] RunFiles = ["run.json", "last.safetensors", "best.safetensors"];
 
     private static int Start(Terminal terminal, StartOptions options, Recipe recipe, CancellationToken cancel)
     {
-        var folder = new RunFolder(options.Output);
-        if (File.Exists(folder.Last)) throw new UserException($"{options.Output} holds a run already: go on with 'delineate train --resume {options.Output}', or choose another --output");
+        // The folder comes last, so that a mistake leaves nothing behind.
+        if (RunFiles.Any(f => File.Exists(System.IO.Path.Combine(options.Output, f)))) throw new UserException($"{options.Output} holds a run already: go on with 'delineate train --resume {options.Output}', or choose another --output");
         if (!options.SkipCheck) Check(terminal, options.Data, cancel);
         (Dataset train, Dataset? validation) = Open(terminal, options.Data, options.TrainSplit, options.ValidationSplit);
         Model model = Create(recipe, train.Classes);
-        if (options.Weights is { } file) LoadStart(terminal, model, file);
+        if (options.Weights is { } file) LoadStart(terminal, model, SharedOptions.ExistingFile(file));
+        SharedOptions.OutputFolder(options.Output);
+        var folder = new RunFolder(options.Output);
         folder.Remember(new RunData(System.IO.Path.GetFullPath(options.Data), options.TrainSplit, options.ValidationSplit, options.Weights is { } start ? System.IO.Path.GetFullPath(start) : null), recipe);
         return Finish(terminal, TrainingSession.Run(terminal, recipe, model, train, validation, folder, Title(options.Data, recipe), cancel), folder);
     }
@@ -75,16 +98,26 @@ internal static class TrainCommand
 
     internal static Model Create(Recipe recipe, ClassTable classes)
     {
-        if (recipe.ClassWeights is { } w && w.Count != classes.Count) throw new UserException($"classWeights has {w.Count} figures for {classes.Count} classes ({string.Join(", ", classes.Names.Take(12))})");
+        if (recipe.ClassWeights is { } w && w.Count != classes.Count) throw new UserException($"--class-weights has {w.Count} figures for {classes.Count} classes ({string.Join(", ", classes.Names.Take(12))})");
         var preprocessing = new Preprocessing { ShortSide = recipe.EvalShortSide };
         var loss = new SemanticLossOptions { AuxWeight = (float)recipe.AuxWeight, DiceWeight = (float)recipe.DiceWeight, LabelSmoothing = (float)recipe.LabelSmoothing, ClassWeights = recipe.ClassWeights };
-        return ModelCatalog.Create(recipe.Model, recipe.Options, classes, preprocessing, recipe.Seed, loss);
+        try
+        {
+            return ModelCatalog.Create(recipe.Model, recipe.Options, classes, preprocessing, recipe.Seed, loss);
+        }
+        catch (ArgumentException e) // options that the network cannot have
+        {
+            throw new UserException(WithoutParameterName(e));
+        }
     }
+
+    /// <summary>The message without the "(Parameter 'x')" that .NET appends: it speaks of code, not of options.</summary>
+    internal static string WithoutParameterName(ArgumentException e) => e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
 
     private static (Dataset Train, Dataset? Validation) Open(Terminal terminal, string folder, string trainSplit, string validationSplit)
     {
         Dataset train = DatasetCatalog.Open(folder, trainSplit);
-        foreach (string note in train.Notes) Terminal.Note(note);
+        foreach (string note in train.Notes) terminal.Note(note);
         if (train.Count == 0) throw new UserException($"the split '{trainSplit}' of {folder} is empty");
         return (train, validationSplit == "none" ? null : DatasetCatalog.Open(folder, validationSplit));
     }
@@ -94,14 +127,14 @@ internal static class TrainCommand
     {
         DataReport report = terminal.Progress("checking the data", tell =>
             DataCheck.Run(folder, DataCheckOptions.Short, new Reporter((done, count) => tell(done, count, "checking the data")), cancel));
-        foreach (Finding finding in report.Findings.Where(f => f.Severity != Severity.Note).Take(10)) Terminal.Note(DataCommand.Describe(finding));
+        foreach (Finding finding in report.Findings.Where(f => f.Severity != Severity.Note).Take(10)) terminal.Note(DataCommand.Describe(finding));
         if (report.Errors > 0) throw new UserException($"{folder} has {report.Errors} fault{(report.Errors == 1 ? "" : "s")} that would spoil the training; 'delineate data check {folder}' lists all (--skip-check trains regardless)");
     }
 
     private static void LoadStart(Terminal terminal, Model model, string file)
     {
         IReadOnlyList<string> anew = ModelFile.LoadInto(model, file);
-        Terminal.Note(anew.Count == 0 ? $"weights from {file}" : $"weights from {file}; these start anew: {string.Join(", ", anew)}");
+        terminal.Note(anew.Count == 0 ? $"weights from {file}" : $"weights from {file}; these start anew: {string.Join(", ", anew)}");
     }
 
     private static string Title(string data, Recipe recipe) => $"{recipe.Model} on {System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(data))}";

@@ -15,28 +15,26 @@ internal static class TrainingSession
     public static JsonObject? Run(Terminal terminal, Recipe recipe, Model model, Dataset train, Dataset? validation, RunFolder folder, string title, CancellationToken cancel)
     {
         long parameters = model.Network.ParameterCount();
-        Terminal.Note($"{model.Name}: {parameters:N0} parameters, {model.Classes.Count} classes; {train.Count} training images{(validation is null ? "" : $", {validation.Count} for validation")}; {ThreadTeam.Threads} threads");
+        terminal.Note($"{model.Name}: {parameters:N0} parameters, {model.Classes.Count} classes; {train.Count} training images{(validation is null ? "" : $", {validation.Count} for validation")}; {ThreadTeam.Threads} threads");
         TrainingState state = terminal.Progress("training", tell =>
         {
-            var trainer = new Trainer(model, recipe, train, validation, folder)
+            int batches = 0;
+            Trainer trainer = Start(model, recipe, train, validation, folder, p =>
             {
-                Progress = p =>
-                {
-                    tell(p.Done, p.Count, p.IsEvaluation
-                        ? $"epoch {p.Epoch}/{p.Epochs} evaluation"
-                        : string.Create(CultureInfo.InvariantCulture, $"epoch {p.Epoch}/{p.Epochs}  loss {p.Loss:F3}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB"));
-                },
-                EpochDone = r => PrintEpoch(terminal, recipe, r),
-            };
-            if (trainer.State.Step > 0) Terminal.Note($"resumed at step {trainer.State.Step} in epoch {Math.Min(recipe.Epochs, trainer.State.Epoch + 1)}");
+                // The bar counts the batches of the whole run; it waits while the validation set is run.
+                if (!p.IsEvaluation) batches = p.Count;
+                if (p.IsEvaluation) tell(p.Epoch * batches, p.Epochs * batches, $"epoch {p.Epoch}/{p.Epochs}  evaluation {p.Done}/{p.Count}");
+                else tell(((p.Epoch - 1) * batches) + p.Done, p.Epochs * batches, string.Create(CultureInfo.InvariantCulture, $"epoch {p.Epoch}/{p.Epochs}  loss {p.Loss:F3}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB"));
+            }, r => PrintEpoch(terminal, recipe, r));
+            if (trainer.State.Step > 0) terminal.Note($"resumed at step {trainer.State.Step} in epoch {Math.Min(recipe.Epochs, trainer.State.Epoch + 1)}");
             return trainer.Run(cancel);
         });
         if (state.Epoch < recipe.Epochs && state.Stopped is null)
         {
-            Terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}; go on with: delineate train --resume {folder.Path}");
+            terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}; go on with: delineate train --resume {folder.Path}");
             return null;
         }
-        if (state.Stopped is { } why) Terminal.Note($"stopped early: {why}");
+        if (state.Stopped is { } why) terminal.Note($"stopped early: {why}");
 
         var result = new JsonObject
         {
@@ -55,6 +53,19 @@ internal static class TrainingSession
         return result;
     }
 
+    private static Trainer Start(
+        Model model, Recipe recipe, Dataset train, Dataset? validation, RunFolder folder, Action<TrainingProgress> progress, Action<EpochRecord> epochDone)
+    {
+        try
+        {
+            return new Trainer(model, recipe, train, validation, folder) { Progress = progress, EpochDone = epochDone };
+        }
+        catch (ArgumentException e) // figures of the recipe that do not go together
+        {
+            throw new UserException(TrainCommand.WithoutParameterName(e));
+        }
+    }
+
     /// <summary>Evaluates the best weights and writes report.html and metrics.json.</summary>
     private static JsonObject Report(Terminal terminal, RunFolder folder, string title, Recipe recipe, Dataset train, Dataset validation, TrainingState state, CancellationToken cancel)
     {
@@ -66,11 +77,11 @@ internal static class TrainingSession
             ("model", $"{best.Name}, {best.Network.ParameterCount():N0} parameters"),
             ("data", $"{train.Count} training, {validation.Count} validation images"),
             ("best epoch", $"{state.BestEpoch} of {state.Epoch}"),
-            ("time", TimeSpan.FromSeconds(Math.Round(state.ElapsedSeconds)).ToString("g", CultureInfo.InvariantCulture)),
+            ("time", Terminal.Duration(TimeSpan.FromSeconds(Math.Round(state.ElapsedSeconds)))),
             ("peak memory", $"{TensorMemory.PeakBytes >> 20} MB in tensors"),
         ];
         JsonObject json = report.ToJson();
-        File.WriteAllText(Path.Combine(folder.Path, "metrics.json"), json.ToJsonString(new() { WriteIndented = true }) + "\n");
+        Terminal.SaveJson(Path.Combine(folder.Path, "metrics.json"), json);
         File.WriteAllText(Path.Combine(folder.Path, "report.html"), report.ToHtml(title, facts, state.History, recipe));
         ScoreTable.Write(terminal, report.Scores);
         return json;
@@ -79,6 +90,6 @@ internal static class TrainingSession
     private static void PrintEpoch(Terminal terminal, Recipe recipe, EpochRecord r)
     {
         string score = r.MeanIou is { } iou ? string.Create(CultureInfo.InvariantCulture, $"  mean IoU {100 * iou:F1}  pixel accuracy {100 * r.PixelAccuracy:F1}") : "";
-        Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"epoch {r.Epoch}/{recipe.Epochs}  loss {r.TrainLoss:F4}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
+        terminal.Note(string.Create(CultureInfo.InvariantCulture, $"epoch {r.Epoch}/{recipe.Epochs}  loss {r.TrainLoss:F4}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
     }
 }
