@@ -56,7 +56,7 @@ internal static class CommandRunner
 
     /// <summary>Bad files, bad data, bad options: what the person at the keyboard can mend.</summary>
     private static bool IsUsersMistake(Exception e) => e is UserException or IOException or UnauthorizedAccessException or RecipeException or TrainingException
-        or UnknownModelException or ShapeException;
+        or UnknownModelException or ModelOptionsException or ShapeException;
 
     private static int Fail(string message)
     {

@@ -18,7 +18,7 @@ internal static class TrainingSession
         Terminal.Note($"{model.Name}: {parameters:N0} parameters, {model.Classes.Count} classes; {train.Count} training images{(validation is null ? "" : $", {validation.Count} for validation")}; {ThreadTeam.Threads} threads");
         TrainingState state = terminal.Progress("training", tell =>
         {
-            var trainer = new Trainer(model, recipe, train, validation, folder)
+            using var trainer = new Trainer(model, recipe, train, validation, folder)
             {
                 Progress = p =>
                 {
@@ -29,6 +29,7 @@ internal static class TrainingSession
                 EpochDone = r => PrintEpoch(terminal, recipe, r),
             };
             if (trainer.State.Step > 0) Terminal.Note($"resumed at step {trainer.State.Step} in epoch {Math.Min(recipe.Epochs, trainer.State.Epoch + 1)}");
+            foreach (string note in trainer.Notes) Terminal.Note(note);
             return trainer.Run(cancel);
         });
         if (state.Epoch < recipe.Epochs && state.Stopped is null)
