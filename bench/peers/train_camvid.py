@@ -165,8 +165,16 @@ def main():
     opt = torch.optim.SGD(groups, lr=a.lr, momentum=0.9, weight_decay=1e-4)
     per_epoch = len(train) // a.batch + (1 if len(train) % a.batch > 1 else 0)
     total, warm, step = per_epoch * a.epochs, per_epoch, 0
-    times = []
-    for epoch in range(a.epochs):
+    times, first = [], 0
+    checkpoint = a.output + ".pt"  # an interrupted run goes on after its last whole epoch
+    if os.path.exists(checkpoint):
+        saved = torch.load(checkpoint)
+        net.load_state_dict(saved["net"])
+        opt.load_state_dict(saved["opt"])
+        first, step = saved["epoch"], saved["step"]
+        rng.setstate(saved["rng"])
+        torch.set_rng_state(saved["torch_rng"])
+    for epoch in range(first, a.epochs):
         order = list(range(len(train)))
         rng.shuffle(order)
         began, loss_sum = time.time(), 0.0
@@ -197,6 +205,9 @@ def main():
             row["mean_iou"], row["pixel_accuracy"], row["iou"] = evaluate(net, val, classes)
         with open(a.output, "a") as f:
             f.write(json.dumps(row) + "\n")
+        state = {"net": net.state_dict(), "opt": opt.state_dict(), "epoch": epoch + 1, "step": step, "rng": rng.getstate(), "torch_rng": torch.get_rng_state()}
+        torch.save(state, checkpoint + ".part")
+        os.replace(checkpoint + ".part", checkpoint)
         print(json.dumps(row), flush=True)
 
 

@@ -20,7 +20,7 @@ internal static class DemoCommand
     {
         Model = "unet",
         Options = new ModelOptions { Channels = 16, Depth = 3 },
-        Epochs = 16,
+        Epochs = 30,
         BatchSize = 4,
         Optimizer = OptimizerKind.AdamW,
         LearningRate = 2e-3,
@@ -31,7 +31,7 @@ internal static class DemoCommand
         VerticalFlipProbability = 0.5,
         ColorJitter = 0.2,
         EvalShortSide = null,
-        EvalEvery = 4,
+        EvalEvery = 6,
     };
 
     public static Command Create()

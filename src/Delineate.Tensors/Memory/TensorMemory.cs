@@ -12,11 +12,13 @@ public static class TensorMemory
 {
     private const int Line = 16; // floats in a 64-byte cache line
     private static readonly Lock Gate = new();
+    private const long MostDropped = 128 << 20; // bytes that may wait for the garbage collector
     private const int StepsKept = 16; // outermost scopes after which an unused buffer is let go: images of changing sizes leave such buffers
 
     // Free buffers by size; within a size the latest given back, which is likeliest in a cache, is taken first.
     private static readonly SortedList<int, List<(float[] Array, long Step)>> Free = [];
     private static long step;
+    private static long dropped; // bytes let go of since the last full collection
     private static long inUse;
     private static long pooled;
     private static long peak;
@@ -83,6 +85,7 @@ public static class TensorMemory
     /// <summary>An outermost scope ended: buffers that have waited for long go to the garbage collector.</summary>
     internal static void EndStep()
     {
+        bool collect;
         lock (Gate)
         {
             step++;
@@ -90,11 +93,17 @@ public static class TensorMemory
             {
                 List<(float[] Array, long Step)> list = Free.Values[i];
                 int old = 0;
-                while (old < list.Count && step - list[old].Step > StepsKept) pooled -= Bytes(list[old++].Array);
+                while (old < list.Count && step - list[old].Step > StepsKept) dropped += Bytes(list[old++].Array);
+                if (old == 0) continue;
+                pooled -= list.Take(old).Sum(e => Bytes(e.Array));
                 list.RemoveRange(0, old);
                 if (list.Count == 0) Free.RemoveAt(i);
             }
+            collect = dropped > Math.Max(MostDropped, (inUse + pooled) / 4);
+            if (collect) dropped = 0;
         }
+        // Pinned arrays wait for a full collection, which the collector puts off for longer than we can afford: it sees few objects, we see gigabytes.
+        if (collect) GC.Collect();
     }
 
     /// <summary>The smallest free buffer of at least <paramref name="size"/> floats and at most twice as many, or null.</summary>

@@ -30,7 +30,9 @@ public sealed class BatchNorm2d : Layer
 
     public Tensor RunningVariance { get; }
 
-    /// <summary>Normalises, adds <paramref name="residual"/> and activates in one pass: what follows a convolution in a residual network.</summary>
+    /// <summary>
+    /// Normalises, adds <paramref name="residual"/> and activates in one pass: what follows a convolution in a residual network.
+    /// </summary>
     public Tensor Forward(Tensor x, Activation activation, Tensor? residual = null) =>
         x.BatchNorm(Weight, Bias, RunningMean, RunningVariance, IsTraining, momentum, epsilon, activation, residual);
 

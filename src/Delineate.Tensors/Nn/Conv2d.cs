@@ -1,6 +1,8 @@
 namespace Delineate.Tensors.Nn;
 
-/// <summary>Convolution with weights <c>[Cout, Kh, Kw, Cin/groups]</c>. [N, H, W, Cin] → [N, OH, OW, Cout]. Parameters: <c>weight</c>, <c>bias</c>.</summary>
+/// <summary>
+/// Convolution with weights <c>[Cout, Kh, Kw, Cin/groups]</c>. [N, H, W, Cin] → [N, OH, OW, Cout]. Parameters: <c>weight</c>, <c>bias</c>.
+/// </summary>
 public sealed class Conv2d : Layer
 {
     private readonly Size2d stride;
@@ -19,8 +21,8 @@ public sealed class Conv2d : Layer
     /// <param name="bias">False before a normalisation, which would take it out again.</param>
     /// <param name="initializer">Of the weight; PyTorch's default where left out.</param>
     /// <exception cref="ShapeException">The groups do not divide the channels.</exception>
-    public Conv2d(Philox random, int inChannels, int outChannels, Size2d kernelSize, Size2d? stride = null, Size2d? padding = null, Size2d? dilation = null,
-        int groups = 1, bool bias = true, Initializer? initializer = null)
+    public Conv2d(Philox random, int inChannels, int outChannels, Size2d kernelSize,
+        Size2d? stride = null, Size2d? padding = null, Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
     {
         LayerSizes.Groups(groups, inChannels, outChannels, nameof(Conv2d));
         (this.stride, this.padding, this.dilation, this.groups) = (stride ?? 1, padding ?? 0, dilation ?? 1, groups);
@@ -53,11 +55,12 @@ public sealed class ConvTranspose2d : Layer
     /// right, where a stride leaves the size open; everything else is as in <see cref="Conv2d"/>.
     /// </summary>
     /// <exception cref="ShapeException">The groups do not divide the channels.</exception>
-    public ConvTranspose2d(Philox random, int inChannels, int outChannels, Size2d kernelSize, Size2d? stride = null, Size2d? padding = null, Size2d? outputPadding = null,
-        Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
+    public ConvTranspose2d(Philox random, int inChannels, int outChannels, Size2d kernelSize,
+        Size2d? stride = null, Size2d? padding = null, Size2d? outputPadding = null, Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
     {
         LayerSizes.Groups(groups, inChannels, outChannels, nameof(ConvTranspose2d));
-        (this.stride, this.padding, this.outputPadding, this.dilation, this.groups) = (stride ?? 1, padding ?? 0, outputPadding ?? 0, dilation ?? 1, groups);
+        (this.stride, this.padding, this.outputPadding, this.dilation, this.groups) =
+            (stride ?? 1, padding ?? 0, outputPadding ?? 0, dilation ?? 1, groups);
         Weight = Parameter("weight", Tensor.Empty([inChannels, kernelSize.Height, kernelSize.Width, outChannels / groups]));
         (initializer ?? Init.PyTorchDefault)(Weight, random);
         if (bias) Bias = Parameter("bias", LayerSizes.Bias(random, outChannels, Weight));

@@ -16,7 +16,9 @@ public static class Init
     /// <summary>PyTorch's default for layers with weights: uniform within ±1/√fan-in (Kaiming uniform with a = √5).</summary>
     public static readonly Initializer PyTorchDefault = (weight, random) => Uniform(weight, random, 1 / Math.Sqrt(FanIn(weight)));
 
-    /// <summary>Normal with deviation √(2/fan-out), for layers before a ReLU (He et al. 2015): what torchvision's ResNets start from.</summary>
+    /// <summary>
+    /// Normal with deviation √(2/fan-out), for layers before a ReLU (He et al. 2015): what torchvision's ResNets start from.
+    /// </summary>
     public static readonly Initializer KaimingNormalFanOut = (weight, random) => Normal(weight, random, Math.Sqrt(2 / FanOut(weight)));
 
     /// <summary>Normal with deviation √(2/fan-in), for layers before a ReLU (He et al. 2015).</summary>
@@ -26,7 +28,8 @@ public static class Init
     public static readonly Initializer KaimingUniform = (weight, random) => Uniform(weight, random, Math.Sqrt(6 / FanIn(weight)));
 
     /// <summary>Uniform within ±√(6/(fan-in + fan-out)) (Glorot and Bengio 2010).</summary>
-    public static readonly Initializer XavierUniform = (weight, random) => Uniform(weight, random, Math.Sqrt(6 / (FanIn(weight) + FanOut(weight))));
+    public static readonly Initializer XavierUniform = (weight, random) =>
+        Uniform(weight, random, Math.Sqrt(6 / (FanIn(weight) + FanOut(weight))));
 
     /// <summary>All zeros: the score layers of the first FCNs.</summary>
     public static readonly Initializer Zeros = (weight, _) => weight.Span.Clear();
@@ -39,7 +42,8 @@ public static class Init
     public static readonly Initializer BilinearUpsampling = (weight, _) =>
     {
         (Shape shape, int depth) = (weight.Shape, weight.Shape.Rank == 4 ? weight.Shape[3] : 0);
-        if (depth != 1 && (depth == 0 || depth != shape[0])) throw new ShapeException($"BilinearUpsampling fills [C, K, K, C] or [C, K, K, 1], got {shape}");
+        if (depth != 1 && (depth == 0 || depth != shape[0]))
+            throw new ShapeException($"BilinearUpsampling fills [C, K, K, C] or [C, K, K, 1], got {shape}");
         Span<float> values = weight.Span;
         values.Clear();
         for (int c = 0; c < shape[0]; c++)
@@ -71,9 +75,11 @@ public static class Init
         }
     });
 
-    internal static double FanIn(Tensor weight) => Math.Max(1, weight.Shape.Rank < 2 ? weight.Length : weight.Shape.Product(1, weight.Shape.Rank));
+    internal static double FanIn(Tensor weight) =>
+        Math.Max(1, weight.Shape.Rank < 2 ? weight.Length : weight.Shape.Product(1, weight.Shape.Rank));
 
-    internal static double FanOut(Tensor weight) => weight.Shape.Rank < 2 ? weight.Length : (double)weight.Shape[0] * weight.Shape.Product(1, weight.Shape.Rank - 1);
+    internal static double FanOut(Tensor weight) =>
+        weight.Shape.Rank < 2 ? weight.Length : (double)weight.Shape[0] * weight.Shape.Product(1, weight.Shape.Rank - 1);
 
     private delegate void Filler(Span<float> part, Philox generator);
 

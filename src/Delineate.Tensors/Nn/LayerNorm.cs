@@ -1,6 +1,9 @@
 namespace Delineate.Tensors.Nn;
 
-/// <summary>Normalises every position over its channels (Ba et al. 2016), with learned scale and shift. [..., C] → same. Parameters: <c>weight</c>, <c>bias</c>.</summary>
+/// <summary>
+/// Normalises every position over its channels (Ba et al. 2016), with learned scale and shift. [..., C] → same. Parameters: <c>weight</c>,
+/// <c>bias</c>.
+/// </summary>
 public sealed class LayerNorm : Layer
 {
     private readonly float epsilon;
@@ -19,7 +22,10 @@ public sealed class LayerNorm : Layer
     protected override Tensor Apply(Tensor x) => x.LayerNorm(Weight, Bias, epsilon);
 }
 
-/// <summary>Normalises each image over groups of channels (Wu and He 2018), with learned scale and shift. [N, H, W, C] → same. Parameters: <c>weight</c>, <c>bias</c>.</summary>
+/// <summary>
+/// Normalises each image over groups of channels (Wu and He 2018), with learned scale and shift. [N, H, W, C] → same. Parameters:
+/// <c>weight</c>, <c>bias</c>.
+/// </summary>
 public sealed class GroupNorm : Layer
 {
     private readonly int groups;

@@ -1,6 +1,8 @@
 namespace Delineate.Tensors.Nn;
 
-/// <summary>A product with weights <c>[out, in]</c> over the last axis. [..., in] → [..., out]. Parameters: <c>weight</c>, <c>bias</c>.</summary>
+/// <summary>
+/// A product with weights <c>[out, in]</c> over the last axis. [..., in] → [..., out]. Parameters: <c>weight</c>, <c>bias</c>.
+/// </summary>
 public sealed class Linear : Layer
 {
     public Linear(Philox random, int inFeatures, int outFeatures, bool bias = true, Initializer? initializer = null)

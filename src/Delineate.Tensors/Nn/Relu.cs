@@ -12,7 +12,10 @@ public sealed class MaxPool2d(Size2d kernelSize, Size2d? stride = null, Size2d? 
     protected override Tensor Apply(Tensor x) => x.MaxPool2d(kernelSize, stride, padding, ceilMode: ceilMode);
 }
 
-/// <summary>Sets values to zero with probability <paramref name="p"/> while training and scales the others by 1/(1 − p) (Srivastava et al. 2014). Any shape → same.</summary>
+/// <summary>
+/// Sets values to zero with probability <paramref name="p"/> while training and scales the others by 1/(1 − p) (Srivastava et al. 2014).
+/// Any shape → same.
+/// </summary>
 public sealed class Dropout(float p) : Layer
 {
     protected override Tensor Apply(Tensor x) => x.Dropout(p, IsTraining);

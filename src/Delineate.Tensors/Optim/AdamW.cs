@@ -36,7 +36,8 @@ public sealed class AdamW : Optimizer
     private protected override void Update(Slot slot, double learningRate, Span<float> weights, ReadOnlySpan<float> gradient, int from)
     {
         var factors = new Factors(
-            (float)(1 - (learningRate * slot.WeightDecay)), (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2, (float)(1 - options.Beta2),
+            (float)(1 - (learningRate * slot.WeightDecay)),
+            (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2, (float)(1 - options.Beta2),
             (float)(learningRate / (1 - Math.Pow(options.Beta1, Steps))), (float)Math.Sqrt(1 - Math.Pow(options.Beta2, Steps)), (float)options.Epsilon);
         Update(weights, gradient, slot.State[0].Span.Slice(from, weights.Length), slot.State[1].Span.Slice(from, weights.Length), factors);
     }
@@ -64,5 +65,6 @@ public sealed class AdamW : Optimizer
         }
     }
 
-    private readonly record struct Factors(float Keep, float Beta1, float OneLessBeta1, float Beta2, float OneLessBeta2, float Rate, float SquareBias, float Epsilon);
+    private readonly record struct Factors(
+        float Keep, float Beta1, float OneLessBeta1, float Beta2, float OneLessBeta2, float Rate, float SquareBias, float Epsilon);
 }

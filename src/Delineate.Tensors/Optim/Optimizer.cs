@@ -23,7 +23,8 @@ public abstract class Optimizer
         slots = [.. Groups.SelectMany(g => g.Parameters.Select(p => new Slot(p.Name, p.Tensor, g.LearningRateScale, g.WeightDecay ?? weightDecay,
             Array.ConvertAll(stateNames, _ => Tensor.Zeros(p.Tensor.Shape).Keep()))))];
         if (slots.Length == 0) throw new ArgumentException("an optimizer needs at least one parameter", nameof(groups));
-        if (slots.GroupBy(s => s.Name).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new ArgumentException($"parameter '{twice.Key}' is in the optimizer twice", nameof(groups));
+        if (slots.GroupBy(s => s.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new ArgumentException($"parameter '{twice.Key}' is in the optimizer twice", nameof(groups));
         pieces = [.. slots.SelectMany((slot, i) => Enumerable.Range(0, (slot.Parameter.Length + Grain - 1) / Grain)
             .Select(k => (i, k * Grain, Math.Min(Grain, slot.Parameter.Length - (k * Grain)))))];
     }
@@ -45,7 +46,8 @@ public abstract class Optimizer
         {
             (int index, int from, int length) = pieces[i];
             Slot slot = slots[index];
-            if (slot.Parameter.Gradient is { } gradient) Update(slot, learningRate * slot.LearningRateScale, slot.Parameter.Span.Slice(from, length), gradient.Span.Slice(from, length), from);
+            if (slot.Parameter.Gradient is { } gradient)
+                Update(slot, learningRate * slot.LearningRateScale, slot.Parameter.Span.Slice(from, length), gradient.Span.Slice(from, length), from);
         });
     }
 
@@ -55,7 +57,10 @@ public abstract class Optimizer
         foreach (Slot slot in slots) slot.Parameter.ZeroGrad();
     }
 
-    /// <summary>Everything that a later run needs to go on exactly: tensors by name, such as <c>momentum.backbone.conv1.weight</c>, and the count of steps.</summary>
+    /// <summary>
+    /// Everything that a later run needs to go on exactly: tensors by name, such as <c>momentum.backbone.conv1.weight</c>, and the count of
+    /// steps.
+    /// </summary>
     public IReadOnlyDictionary<string, Tensor> State()
     {
         var state = new Dictionary<string, Tensor> { [StepsName] = Tensor.From([Steps >> 20, Steps & 0xFFFFF], [2]) }; // each half is exact in a float
@@ -72,8 +77,10 @@ public abstract class Optimizer
     {
         ArgumentNullException.ThrowIfNull(state);
         IReadOnlyDictionary<string, Tensor> mine = State();
-        string[] wrong = [.. mine.Where(m => !state.TryGetValue(m.Key, out Tensor? t) || t.Shape != m.Value.Shape).Select(m => m.Key), .. state.Keys.Where(k => !mine.ContainsKey(k))];
-        if (wrong.Length > 0) throw new InvalidDataException($"the optimizer's state is not of this optimizer and network: {string.Join(", ", wrong)}");
+        string[] wrong = [.. mine.Where(m => !state.TryGetValue(m.Key, out Tensor? t) || t.Shape != m.Value.Shape).Select(m => m.Key),
+            .. state.Keys.Where(k => !mine.ContainsKey(k))];
+        if (wrong.Length > 0)
+            throw new InvalidDataException($"the optimizer's state is not of this optimizer and network: {string.Join(", ", wrong)}");
         foreach ((string name, Tensor tensor) in mine) state[name].Span.CopyTo(tensor.Span);
         ReadOnlySpan<float> steps = mine[StepsName].Span;
         Steps = ((long)steps[0] << 20) + (long)steps[1];

@@ -44,7 +44,8 @@ public sealed class Sgd : Optimizer
     }
 
     /// <summary>Whole vectors, then the tail with the same operations, so that a value does not depend on its place.</summary>
-    private static void WithMomentum(Span<float> weights, ReadOnlySpan<float> gradient, Span<float> moment, float rate, float decay, float momentum, bool nesterov)
+    private static void WithMomentum(Span<float> weights, ReadOnlySpan<float> gradient, Span<float> moment,
+        float rate, float decay, float momentum, bool nesterov)
     {
         Span<Vector<float>> w = MemoryMarshal.Cast<float, Vector<float>>(weights);
         Span<Vector<float>> m = MemoryMarshal.Cast<float, Vector<float>>(moment);

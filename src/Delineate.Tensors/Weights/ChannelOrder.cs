@@ -13,10 +13,12 @@ internal static class ChannelOrder
     public static Shape ToSecond(Shape shape) => shape.Rank == 4 ? [shape[0], shape[3], shape[1], shape[2]] : shape;
 
     /// <summary>Values of a tensor of <paramref name="shape"/>, channels second, written channels last.</summary>
-    public static void ToLast(Shape shape, ReadOnlySpan<float> from, Span<float> to) => Transpose(from, to, shape.Rank == 4 ? shape[1] : 1, shape.Rank == 4 ? shape[2] * shape[3] : 1);
+    public static void ToLast(Shape shape, ReadOnlySpan<float> from, Span<float> to) =>
+        Transpose(from, to, shape.Rank == 4 ? shape[1] : 1, shape.Rank == 4 ? shape[2] * shape[3] : 1);
 
     /// <summary>Values of a tensor of <paramref name="shape"/>, channels last, written channels second.</summary>
-    public static void ToSecond(Shape shape, ReadOnlySpan<float> from, Span<float> to) => Transpose(from, to, shape.Rank == 4 ? shape[1] * shape[2] : 1, shape.Rank == 4 ? shape[3] : 1);
+    public static void ToSecond(Shape shape, ReadOnlySpan<float> from, Span<float> to) =>
+        Transpose(from, to, shape.Rank == 4 ? shape[1] * shape[2] : 1, shape.Rank == 4 ? shape[3] : 1);
 
     /// <summary>Transposes each matrix of a stack.</summary>
     private static void Transpose(ReadOnlySpan<float> from, Span<float> to, int rows, int columns)

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace Delineate.Tensors.Weights;
 
-/// <summary>The element types of weight files. Whatever the file holds becomes float32; integers beyond 2²⁴ and float64 are rounded.</summary>
+/// <summary>
+/// The element types of weight files. Whatever the file holds becomes float32; integers beyond 2²⁴ and float64 are rounded.
+/// </summary>
 internal enum ElementType
 {
     F64,

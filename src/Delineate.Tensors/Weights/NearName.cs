@@ -6,7 +6,10 @@ internal static class NearName
     private const int LongestCompared = 200;
     private const int MostCompared = 5000;
 
-    /// <summary>The candidate nearest to <paramref name="name"/>: one that ends with it (or it with the candidate), else the fewest edits, at most a third of the name.</summary>
+    /// <summary>
+    /// The candidate nearest to <paramref name="name"/>: one that ends with it (or it with the candidate), else the fewest edits, at most a
+    /// third of the name.
+    /// </summary>
     public static string? In(IReadOnlyList<string> candidates, string name)
     {
         if (name.Length > LongestCompared) return null;

@@ -30,7 +30,8 @@ public static class PyTorchFile
         {
             using var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
             ZipArchiveEntry[] pickles = [.. zip.Entries.Where(e => e.FullName.EndsWith("/data.pkl", StringComparison.Ordinal)).Take(2)];
-            if (pickles.Length != 1) throw new WeightsFormatException(name, "archive", pickles.Length == 0 ? "a zip archive without data.pkl is no PyTorch checkpoint" : "the archive has more than one data.pkl");
+            if (pickles.Length != 1) throw new WeightsFormatException(name, "archive",
+                    pickles.Length == 0 ? "a zip archive without data.pkl is no PyTorch checkpoint" : "the archive has more than one data.pkl");
             string folder = pickles[0].FullName[..^"data.pkl".Length];
             var storages = new StorageReader(zip, folder, stream.Length, name);
             if (storages.IsBigEndian) throw new WeightsFormatException(name, "byteorder", "tensors in big-endian order are not read");
@@ -61,16 +62,22 @@ public static class PyTorchFile
         if (root is not PickledMap map) throw new WeightsFormatException(path, "data.pkl", "the checkpoint holds no dictionary of tensors");
         foreach (string wrapper in Wrappers)
         {
-            if (map.Items.LastOrDefault(i => i.Key is string key && key == wrapper).Value is PickledMap inner && NamedTensors(inner) is { Count: > 0 } wrapped) return wrapped;
+            if (map.Items.LastOrDefault(i => i.Key is string key && key == wrapper).Value is PickledMap inner
+                && NamedTensors(inner) is { Count: > 0 } wrapped) return wrapped;
         }
-        return NamedTensors(map) is { Count: > 0 } tensors ? tensors : throw new WeightsFormatException(path, "data.pkl", "the checkpoint holds no tensors by name, neither at its top nor under model, state_dict or model_state_dict");
+        return NamedTensors(map) is { Count: > 0 } tensors
+            ? tensors
+            : throw new WeightsFormatException(path, "data.pkl", "the checkpoint holds no tensors by name, neither at its top nor under model, state_dict or model_state_dict");
     }
 
     private static List<(string Name, PickledTensor Tensor)> NamedTensors(PickledMap map)
     {
         const string Parallel = "module."; // what DataParallel puts before every name
-        List<(string Name, PickledTensor Tensor)> tensors = [.. map.Items.Where(i => i is { Key: string, Value: PickledTensor }).Select(i => ((string)i.Key!, (PickledTensor)i.Value!))];
-        return tensors.TrueForAll(t => t.Name.StartsWith(Parallel, StringComparison.Ordinal)) ? tensors.ConvertAll(t => (t.Name[Parallel.Length..], t.Tensor)) : tensors;
+        List<(string Name, PickledTensor Tensor)> tensors =
+            [.. map.Items.Where(i => i is { Key: string, Value: PickledTensor }).Select(i => ((string)i.Key!, (PickledTensor)i.Value!))];
+        return tensors.TrueForAll(t => t.Name.StartsWith(Parallel, StringComparison.Ordinal))
+            ? tensors.ConvertAll(t => (t.Name[Parallel.Length..], t.Tensor))
+            : tensors;
     }
 
     private static Dictionary<string, RawTensor> Tensors(List<(string Name, PickledTensor Tensor)> named, StorageReader storages, string path)
@@ -78,7 +85,8 @@ public static class PyTorchFile
         var tensors = new Dictionary<string, RawTensor>(named.Count);
         foreach ((string name, PickledTensor tensor) in named)
         {
-            if (!tensors.TryAdd(name, storages.View(tensor, name))) throw new WeightsFormatException(path, $"tensor '{name}'", "the checkpoint has this name twice");
+            if (!tensors.TryAdd(name, storages.View(tensor, name)))
+                throw new WeightsFormatException(path, $"tensor '{name}'", "the checkpoint has this name twice");
         }
         return tensors;
     }

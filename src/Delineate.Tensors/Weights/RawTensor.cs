@@ -12,7 +12,8 @@ public sealed class RawTensor
     /// <exception cref="ShapeException">The count of values is not the shape's.</exception>
     public RawTensor(Shape shape, ReadOnlyMemory<float> values)
     {
-        if (values.Length != shape.Length) throw new ShapeException($"{shape} has {shape.Length} elements, but {values.Length} values were given");
+        if (values.Length != shape.Length)
+            throw new ShapeException($"{shape} has {shape.Length} elements, but {values.Length} values were given");
         (Shape, Values) = (shape, values);
     }
 

@@ -13,7 +13,8 @@ public sealed class SafetensorsFile
     private const int MostHeaderBytes = 64 << 20;
     private const string MetadataKey = "__metadata__";
 
-    private SafetensorsFile(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, RawTensor> tensors) => (Metadata, Tensors) = (metadata, tensors);
+    private SafetensorsFile(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, RawTensor> tensors) =>
+        (Metadata, Tensors) = (metadata, tensors);
 
     /// <summary>What the file says of itself.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
@@ -51,7 +52,9 @@ public sealed class SafetensorsFile
         return ReadHeader(file, path).Metadata;
     }
 
-    /// <summary>Saves tensors, as float32 in PyTorch's order of axes, and strings about them. The file is there whole or not at all.</summary>
+    /// <summary>
+    /// Saves tensors, as float32 in PyTorch's order of axes, and strings about them. The file is there whole or not at all.
+    /// </summary>
     public static void Save(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         (string Name, Tensor Tensor)[] all = [.. tensors];
@@ -88,7 +91,8 @@ public sealed class SafetensorsFile
             long offset = 0;
             foreach ((string name, Tensor tensor) in tensors)
             {
-                if (name == MetadataKey || !names.Add(name)) throw new ArgumentException($"two tensors of one file are named '{name}'", nameof(tensors));
+                if (name == MetadataKey || !names.Add(name))
+                    throw new ArgumentException($"two tensors of one file are named '{name}'", nameof(tensors));
                 json.WriteStartObject(name);
                 json.WriteString("dtype", "F32");
                 json.WriteStartArray("shape");
@@ -110,12 +114,14 @@ public sealed class SafetensorsFile
     private static Header ReadHeader(Stream stream, string path)
     {
         Span<byte> length = stackalloc byte[8];
-        if (stream.Length < 10) throw new WeightsFormatException(path, "byte 0", $"a safetensors file has at least 10 bytes, this one {stream.Length}");
+        if (stream.Length < 10)
+            throw new WeightsFormatException(path, "byte 0", $"a safetensors file has at least 10 bytes, this one {stream.Length}");
         stream.ReadExactly(length);
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(length);
         if (headerBytes < 2 || headerBytes > (ulong)(stream.Length - 8))
             throw new WeightsFormatException(path, "byte 0", $"not a safetensors file, or cut short: its header claims {headerBytes:N0} of the file's {stream.Length:N0} bytes");
-        if (headerBytes > MostHeaderBytes) throw new WeightsFormatException(path, "byte 0", $"a header of {headerBytes:N0} bytes is more than the {MostHeaderBytes:N0} that are read");
+        if (headerBytes > MostHeaderBytes)
+            throw new WeightsFormatException(path, "byte 0", $"a header of {headerBytes:N0} bytes is more than the {MostHeaderBytes:N0} that are read");
         byte[] header = new byte[headerBytes];
         stream.ReadExactly(header);
         if (header[0] != '{') throw new WeightsFormatException(path, "byte 8", "not a safetensors file: its header is no JSON object");
@@ -142,16 +148,19 @@ public sealed class SafetensorsFile
         var names = new HashSet<string>();
         foreach (JsonProperty property in root.EnumerateObject())
         {
-            if (!names.Add(property.Name)) throw new WeightsFormatException(path, $"header, '{property.Name}'", "the header has this name twice");
+            if (!names.Add(property.Name))
+                throw new WeightsFormatException(path, $"header, '{property.Name}'", "the header has this name twice");
             if (property.Name != MetadataKey)
             {
                 entries.Add(ParseEntry(property, dataBytes, path));
                 continue;
             }
-            if (property.Value.ValueKind != JsonValueKind.Object) throw new WeightsFormatException(path, $"header, '{MetadataKey}'", "not a map of strings");
+            if (property.Value.ValueKind != JsonValueKind.Object)
+                throw new WeightsFormatException(path, $"header, '{MetadataKey}'", "not a map of strings");
             foreach (JsonProperty item in property.Value.EnumerateObject())
             {
-                if (item.Value.ValueKind != JsonValueKind.String) throw new WeightsFormatException(path, $"header, '{MetadataKey}.{item.Name}'", "not a string");
+                if (item.Value.ValueKind != JsonValueKind.String)
+                    throw new WeightsFormatException(path, $"header, '{MetadataKey}.{item.Name}'", "not a string");
                 metadata[item.Name] = item.Value.GetString()!;
             }
         }
@@ -163,7 +172,8 @@ public sealed class SafetensorsFile
                 throw new WeightsFormatException(path, $"tensor '{entry.Name}'", $"its bytes begin at {entry.Begin:N0} of the data where {reached:N0} is due: tensors overlap or leave a gap");
             reached = entry.End;
         }
-        if (reached != dataBytes) throw new WeightsFormatException(path, "end of the data", $"{dataBytes - reached:N0} bytes belong to no tensor");
+        if (reached != dataBytes)
+            throw new WeightsFormatException(path, "end of the data", $"{dataBytes - reached:N0} bytes belong to no tensor");
         return new Header(metadata, entries);
     }
 
@@ -173,7 +183,8 @@ public sealed class SafetensorsFile
         if (property.Value.ValueKind != JsonValueKind.Object
             || !property.Value.TryGetProperty("dtype", out JsonElement dtype) || dtype.ValueKind != JsonValueKind.String
             || !property.Value.TryGetProperty("shape", out JsonElement shape) || shape.ValueKind != JsonValueKind.Array
-            || !property.Value.TryGetProperty("data_offsets", out JsonElement offsets) || offsets.ValueKind != JsonValueKind.Array || offsets.GetArrayLength() != 2)
+            || !property.Value.TryGetProperty("data_offsets", out JsonElement offsets)
+            || offsets.ValueKind != JsonValueKind.Array || offsets.GetArrayLength() != 2)
             throw Bad("its entry in the header lacks dtype, shape or data_offsets");
         ElementType type = dtype.GetString() switch
         {
@@ -194,15 +205,19 @@ public sealed class SafetensorsFile
         long length = 1;
         foreach (JsonElement item in shape.EnumerateArray())
         {
-            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out int size) || size < 0 || sizes.Count == RawTensor.MostAxes) throw Bad("its shape is not one of a tensor");
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out int size)
+                || size < 0 || sizes.Count == RawTensor.MostAxes) throw Bad("its shape is not one of a tensor");
             sizes.Add(size);
             length = Math.BigMul(size, (int)Math.Min(length, int.MaxValue));
-            if (length > RawTensor.MostElements) throw Bad($"its shape [{string.Join(", ", sizes)}, …] has more elements than a tensor can hold");
+            if (length > RawTensor.MostElements)
+                throw Bad($"its shape [{string.Join(", ", sizes)}, …] has more elements than a tensor can hold");
         }
-        if (offsets[0].ValueKind != JsonValueKind.Number || !offsets[0].TryGetInt64(out long begin) || offsets[1].ValueKind != JsonValueKind.Number || !offsets[1].TryGetInt64(out long end)
+        if (offsets[0].ValueKind != JsonValueKind.Number || !offsets[0].TryGetInt64(out long begin)
+            || offsets[1].ValueKind != JsonValueKind.Number || !offsets[1].TryGetInt64(out long end)
             || begin < 0 || begin > end || end > dataBytes)
             throw Bad($"its bytes {offsets[0]} … {offsets[1]} lie outside the {dataBytes:N0} bytes of data: is the file cut short?");
-        if (end - begin != length * type.Size()) throw Bad($"[{string.Join(", ", sizes)}] of {type} takes {length * type.Size():N0} bytes, but {end - begin:N0} are given");
+        if (end - begin != length * type.Size())
+            throw Bad($"[{string.Join(", ", sizes)}] of {type} takes {length * type.Size():N0} bytes, but {end - begin:N0} are given");
         return new Entry(property.Name, type, Shape.Of(CollectionsMarshal.AsSpan(sizes)), begin, end);
     }
 

@@ -17,18 +17,21 @@ internal sealed class StorageReader
         (this.folder, this.path, bytesLeft, copiesLeft) = (folder, path, fileBytes, fileBytes);
         foreach (ZipArchiveEntry entry in zip.Entries)
         {
-            if (!entries.TryAdd(entry.FullName, entry)) throw new WeightsFormatException(path, entry.FullName, "the archive has this entry twice");
+            if (!entries.TryAdd(entry.FullName, entry))
+                throw new WeightsFormatException(path, entry.FullName, "the archive has this entry twice");
         }
     }
 
     /// <summary>True where the archive says that its numbers are in big-endian order.</summary>
-    public bool IsBigEndian => entries.TryGetValue(folder + "byteorder", out ZipArchiveEntry? entry) && System.Text.Encoding.ASCII.GetString(ReadAll(entry, 16)).Trim() == "big";
+    public bool IsBigEndian =>
+        entries.TryGetValue(folder + "byteorder", out ZipArchiveEntry? entry) && System.Text.Encoding.ASCII.GetString(ReadAll(entry, 16)).Trim() == "big";
 
     /// <summary>The bytes of an entry that may have at most <paramref name="most"/>.</summary>
     public byte[] ReadAll(ZipArchiveEntry entry, int most)
     {
         Take(entry);
-        if (entry.Length > most) throw new WeightsFormatException(path, entry.FullName, $"{entry.Length:N0} bytes are more than the {most:N0} that are read");
+        if (entry.Length > most)
+            throw new WeightsFormatException(path, entry.FullName, $"{entry.Length:N0} bytes are more than the {most:N0} that are read");
         byte[] bytes = new byte[entry.Length];
         using Stream stream = entry.Open();
         stream.ReadExactly(bytes);
@@ -40,7 +43,8 @@ internal sealed class StorageReader
     {
         WeightsFormatException Bad(string reason) => new(path, $"tensor '{name}'", reason);
         ReadOnlyMemory<float> storage = Storage(tensor.Storage, name);
-        if (tensor.Sizes.Length != tensor.Strides.Length) throw Bad($"it has {tensor.Sizes.Length} sizes and {tensor.Strides.Length} strides");
+        if (tensor.Sizes.Length != tensor.Strides.Length)
+            throw Bad($"it has {tensor.Sizes.Length} sizes and {tensor.Strides.Length} strides");
         Int128 length = 1, last = tensor.Offset;
         for (int i = 0; i < tensor.Sizes.Length; i++)
         {
@@ -53,7 +57,8 @@ internal sealed class StorageReader
         Shape shape = Shape.Of(Array.ConvertAll(tensor.Sizes, s => (int)s));
         if (length == 0) return new RawTensor(shape, default);
         if (tensor.Offset < 0 || last >= storage.Length) throw Bad($"it reaches beyond the {storage.Length:N0} elements of its storage");
-        if (length > storage.Length) throw Bad($"{shape} has more elements than its storage's {storage.Length:N0}: expanded tensors are not read");
+        if (length > storage.Length)
+            throw Bad($"{shape} has more elements than its storage's {storage.Length:N0}: expanded tensors are not read");
         if (IsContiguous(tensor)) return new RawTensor(shape, storage.Slice((int)tensor.Offset, shape.Length));
         copiesLeft -= shape.Length;
         if (copiesLeft < 0) throw Bad("its views of one storage would take more memory than the file has bytes");
@@ -66,12 +71,16 @@ internal sealed class StorageReader
     {
         if (storages.TryGetValue(storage.Key, out (ElementType Type, float[] Values) known))
         {
-            return known.Type == storage.Type && known.Values.Length == storage.Length ? known.Values : throw new WeightsFormatException(path, $"tensor '{name}'", $"storage {storage.Key} has two types or lengths");
+            return known.Type == storage.Type && known.Values.Length == storage.Length
+                ? known.Values
+                : throw new WeightsFormatException(path, $"tensor '{name}'", $"storage {storage.Key} has two types or lengths");
         }
-        if (!entries.TryGetValue($"{folder}data/{storage.Key}", out ZipArchiveEntry? entry)) throw new WeightsFormatException(path, $"tensor '{name}'", $"the archive lacks its storage data/{storage.Key}");
+        if (!entries.TryGetValue($"{folder}data/{storage.Key}", out ZipArchiveEntry? entry))
+            throw new WeightsFormatException(path, $"tensor '{name}'", $"the archive lacks its storage data/{storage.Key}");
         Take(entry);
         // A storage may be longer in the archive than the pickle says (older versions padded), never shorter.
-        if (entry.Length / storage.Type.Size() < storage.Length) throw new WeightsFormatException(path, entry.FullName, $"{storage.Length:N0} elements of {storage.Type} are claimed, but it has {entry.Length:N0} bytes");
+        if (entry.Length / storage.Type.Size() < storage.Length)
+            throw new WeightsFormatException(path, entry.FullName, $"{storage.Length:N0} elements of {storage.Type} are claimed, but it has {entry.Length:N0} bytes");
         var values = new float[storage.Length];
         using Stream stream = entry.Open();
         storage.Type.Read(stream, values);
@@ -82,9 +91,11 @@ internal sealed class StorageReader
     /// <summary>Counts an entry against the file's length: entries that are packed, or that share bytes, could claim without end.</summary>
     private void Take(ZipArchiveEntry entry)
     {
-        if (entry.CompressedLength != entry.Length) throw new WeightsFormatException(path, entry.FullName, "the entry is compressed; torch.save stores entries as they are");
+        if (entry.CompressedLength != entry.Length)
+            throw new WeightsFormatException(path, entry.FullName, "the entry is compressed; torch.save stores entries as they are");
         bytesLeft -= entry.Length;
-        if (entry.Length < 0 || bytesLeft < 0) throw new WeightsFormatException(path, entry.FullName, "the entries claim more bytes than the file has");
+        if (entry.Length < 0 || bytesLeft < 0)
+            throw new WeightsFormatException(path, entry.FullName, "the entries claim more bytes than the file has");
     }
 
     private static bool IsContiguous(PickledTensor tensor)

@@ -123,7 +123,8 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         "torch.BoolStorage" => ElementType.Bool,
         "argparse.Namespace" or "numpy.dtype" or "numpy.ndarray" or "_codecs.encode" or "numpy.core.multiarray.scalar" or "numpy.core.multiarray._reconstruct"
             or "numpy._core.multiarray.scalar" or "numpy._core.multiarray._reconstruct" => Callable.Other,
-        string other => throw Bad($"the checkpoint asks for '{Shorten(other)}', which is refused because it could run any code: in Python, save the weights alone with torch.save(model.state_dict(), path)"),
+        string other => throw Bad(
+            $"the checkpoint asks for '{other}', which is refused because it could run any code: in Python, save the weights alone with torch.save(model.state_dict(), path)"),
     };
 
     private void StackGlobal()
@@ -139,7 +140,8 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         stack.Add(call[0] switch
         {
             Callable.OrderedDict => OrderedDict(arguments),
-            Callable.RebuildTensor when arguments is [PickledStorage storage, long offset, object?[] sizes, object?[] strides, ..] => new PickledTensor(storage, offset, Longs(sizes), Longs(strides)),
+            Callable.RebuildTensor when arguments is [PickledStorage storage, long offset, object?[] sizes, object?[] strides, ..] =>
+                new PickledTensor(storage, offset, Longs(sizes), Longs(strides)),
             Callable.RebuildParameter when arguments is [PickledTensor tensor, ..] => tensor,
             Callable.Other => new PickledOther(),
             _ => throw Bad("a call that is not understood"),
@@ -151,7 +153,10 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         var map = new PickledMap();
         if (arguments is []) return map;
         if (arguments is not [List<object?> pairs]) throw Bad("an OrderedDict that is not understood");
-        foreach (object? pair in pairs) map.Items.Add(pair is IReadOnlyList<object?> { Count: 2 } p ? (p[0], p[1]) : throw Bad("an OrderedDict that is not understood"));
+        foreach (object? pair in pairs)
+        {
+            map.Items.Add(pair is IReadOnlyList<object?> { Count: 2 } p ? (p[0], p[1]) : throw Bad("an OrderedDict that is not understood"));
+        }
         return map;
     }
 
@@ -162,7 +167,8 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         if (Peek() is not (PickledMap or PickledOther or PickledTensor)) throw Bad("attributes for an object that has none");
     }
 
-    private PickledStorage Storage(object? id) => id is object?[] and ["storage", ElementType type, string key, _, long length, ..] && length >= 0
+    private PickledStorage Storage(object? id) =>
+        id is object?[] and ["storage", ElementType type, string key, _, long length, ..] && length >= 0
         ? new PickledStorage(type, key, length)
         : throw Bad("a reference that is no storage");
 
@@ -191,7 +197,8 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         stack.Add(new PickledOther());
     }
 
-    private void Recall(uint index) => stack.Add(memo.TryGetValue(index, out object? value) ? value : throw Bad($"memo {index} was never set"));
+    private void Recall(uint index) =>
+        stack.Add(memo.TryGetValue(index, out object? value) ? value : throw Bad($"memo {index} was never set"));
 
     private object? Peek() => stack.Count > Floor ? stack[^1] : throw Bad("the stack is empty");
 
@@ -239,7 +246,9 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         return line;
     }
 
-    private int Length(ulong claimed) => claimed <= (ulong)(pickle.Length - at) ? (int)claimed : throw Bad($"{claimed:N0} bytes are claimed where {pickle.Length - at:N0} are left");
+    private int Length(ulong claimed) => claimed <= (ulong)(pickle.Length - at)
+        ? (int)claimed
+        : throw Bad($"{claimed:N0} bytes are claimed where {pickle.Length - at:N0} are left");
 
     private int Length(long claimed) => Length((ulong)claimed); // a negative length is a huge one
 
@@ -250,8 +259,6 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         at += count;
         return bytes;
     }
-
-    private static string Shorten(string name) => name.Length <= 100 ? name : name[..100] + "…";
 
     private WeightsFormatException Bad(string reason) => new(path, $"{entry}, byte {opAt}", reason);
 }

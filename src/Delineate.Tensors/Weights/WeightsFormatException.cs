@@ -4,7 +4,7 @@ namespace Delineate.Tensors.Weights;
 public sealed class WeightsFormatException : IOException
 {
     public WeightsFormatException(string path, string place, string reason, Exception? inner = null)
-        : base($"{path}: {reason} ({place})", inner)
+        : base($"{path}: {Shorten(reason)} ({Shorten(place)})", inner)
     {
         (FilePath, Place) = (path, place);
     }
@@ -14,4 +14,7 @@ public sealed class WeightsFormatException : IOException
 
     /// <summary>Where in the file: a byte, a tensor's name, an entry.</summary>
     public string Place { get; }
+
+    /// <summary>Names out of a hostile file can be as long as the file.</summary>
+    private static string Shorten(string text) => text.Length <= 400 ? text : text[..400] + "…";
 }

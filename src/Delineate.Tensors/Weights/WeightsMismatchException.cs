@@ -5,7 +5,9 @@ namespace Delineate.Tensors.Weights;
 /// <summary>A tensor that has one shape in the file and another in the network (both in PyTorch's order of axes).</summary>
 public readonly record struct ShapeMismatch(string Name, Shape InFile, Shape InNetwork);
 
-/// <summary>The names or shapes in a weight file are not the network's: every difference at once, with the nearest name where one is near.</summary>
+/// <summary>
+/// The names or shapes in a weight file are not the network's: every difference at once, with the nearest name where one is near.
+/// </summary>
 public sealed class WeightsMismatchException : IOException
 {
     private const int Shown = 12; // of each kind in the message; the properties hold all

@@ -13,7 +13,9 @@ public sealed record FcnOptions
     /// <summary>Depth of the residual network: 18, 34, 50 or 101.</summary>
     public int Depth { get; init; } = 50;
 
-    /// <summary>How many times smaller than the image the scored map is: 8, 16 or 32. Smaller is finer and slower; 8 is torchvision's.</summary>
+    /// <summary>
+    /// How many times smaller than the image the scored map is: 8, 16 or 32. Smaller is finer and slower; 8 is torchvision's.
+    /// </summary>
     public int OutputStride { get; init; } = 8;
 
     /// <summary>A second head on the third stage, whose loss helps training (Zhao et al. 2017).</summary>
@@ -41,9 +43,11 @@ public sealed class Fcn : Module
     public Fcn(Philox random, FcnOptions? options = null)
     {
         Options = options ?? new FcnOptions();
-        backbone = Child("backbone", new ResNet(random, new ResNetOptions { Depth = Options.Depth, OutputStride = Options.OutputStride, WidthDivisor = Options.WidthDivisor }));
+        backbone = Child("backbone", new ResNet(random,
+            new ResNetOptions { Depth = Options.Depth, OutputStride = Options.OutputStride, WidthDivisor = Options.WidthDivisor }));
         classifier = Child("classifier", new FcnHead(random, backbone.OutChannels.Layer4, Options.NumClasses, Options.Dropout));
-        if (Options.AuxiliaryHead) auxClassifier = Child("aux_classifier", new FcnHead(random, backbone.OutChannels.Layer3, Options.NumClasses, Options.Dropout));
+        if (Options.AuxiliaryHead)
+            auxClassifier = Child("aux_classifier", new FcnHead(random, backbone.OutChannels.Layer3, Options.NumClasses, Options.Dropout));
     }
 
     public FcnOptions Options { get; }

@@ -4,7 +4,9 @@ using Delineate.Tensors.Nn;
 
 namespace Delineate.Models;
 
-/// <summary>A residual network with its classifier, as it is trained on ImageNet (He et al. 2016): the source of pretrained backbones.</summary>
+/// <summary>
+/// A residual network with its classifier, as it is trained on ImageNet (He et al. 2016): the source of pretrained backbones.
+/// </summary>
 public sealed class ResNetClassifier : ResNet
 {
     private readonly Linear fc;

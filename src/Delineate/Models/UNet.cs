@@ -47,12 +47,15 @@ public sealed class UNet : Layer
         Options = options ?? new UNetOptions();
         (int channels, int depth) = (Options.Channels, Options.Depth);
         if (depth is < 1 or > 8) throw new ArgumentException($"a U-Net halves its map 1 to 8 times, not {depth}", nameof(options));
-        if (channels < 1 || (channels % 2 != 0 && Options.Decoder == UNetDecoder.Bilinear)) throw new ArgumentException($"a U-Net with a bilinear decoder has an even number of channels, not {channels}", nameof(options));
+        if (channels < 1 || (channels % 2 != 0 && Options.Decoder == UNetDecoder.Bilinear))
+            throw new ArgumentException($"a U-Net with a bilinear decoder has an even number of channels, not {channels}", nameof(options));
         // The bilinear decoder cannot reduce channels by itself, so what it enlarges has half as many.
         int factor = Options.Decoder == UNetDecoder.Bilinear ? 2 : 1;
         inc = Child("inc", new DoubleConv(random, Options.InChannels, channels, channels));
-        downs = [.. Enumerable.Range(1, depth).Select(i => Child($"down{i}", new Down(random, channels << (i - 1), (channels << i) / (i == depth ? factor : 1))))];
-        ups = [.. Enumerable.Range(1, depth).Select(i => Child($"up{i}", new Up(random, channels << (depth - i + 1), (channels << (depth - i)) / (i == depth ? 1 : factor), Options.Decoder)))];
+        downs = [.. Enumerable.Range(1, depth).Select(i =>
+            Child($"down{i}", new Down(random, channels << (i - 1), (channels << i) / (i == depth ? factor : 1))))];
+        ups = [.. Enumerable.Range(1, depth).Select(i =>
+            Child($"up{i}", new Up(random, channels << (depth - i + 1), (channels << (depth - i)) / (i == depth ? 1 : factor), Options.Decoder)))];
         outc = Child("outc.conv", new Conv2d(random, channels, Options.NumClasses, 1));
     }
 
@@ -114,7 +117,9 @@ public sealed class UNet : Layer
         public Up(Philox random, int inChannels, int outChannels, UNetDecoder decoder)
         {
             bool bilinear = decoder == UNetDecoder.Bilinear;
-            up = Child("up", bilinear ? new Upsample(2, ResizeMode.Bilinear, alignCorners: true) : (Layer)new ConvTranspose2d(random, inChannels, inChannels / 2, 2, stride: 2));
+            up = Child<Layer>("up", bilinear
+                ? new Upsample(2, ResizeMode.Bilinear, alignCorners: true)
+                : new ConvTranspose2d(random, inChannels, inChannels / 2, 2, stride: 2));
             conv = Child("conv", new DoubleConv(random, inChannels, bilinear ? inChannels / 2 : outChannels, outChannels));
         }
 

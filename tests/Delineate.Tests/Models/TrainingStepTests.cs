@@ -19,6 +19,7 @@ public sealed class TrainingStepTests
         Fcn network = SmallFcn();
         var optimizer = new Sgd([new ParameterGroup(network.NamedParameters())]);
         Step();
+        Step();
         long after = TensorMemory.BytesInUse; // falls only when the collector takes what other tests left
         Step();
         Step();
@@ -26,6 +27,7 @@ public sealed class TrainingStepTests
 
         void Step()
         {
+            TensorMemory.Trim(); // so that every step finds the same buffers
             using MemoryScope scope = TensorMemory.Scope();
             network.ZeroGrad();
             SemanticLogits output = network.Forward(GradCheck.Input([2, 33, 47, 3]));
@@ -46,7 +48,7 @@ public sealed class TrainingStepTests
         long before = TensorMemory.BytesInUse;
         Tensor logits = network.Forward(x).Out;
         long one = TensorMemory.BytesInUse - before;
-        Assert.InRange(one, logits.Length * sizeof(float), (logits.Length * sizeof(float) * 9 / 8) + 256);
+        Assert.True(one <= (2 * logits.Length * sizeof(float)) + 256, $"{one} bytes stay in use"); // a pooled buffer is at most twice as large as asked for
     }
 
     [Fact]
@@ -55,12 +57,14 @@ public sealed class TrainingStepTests
         var network = new UNet(new Philox(1), new UNetOptions { Channels = 4, Depth = 2 });
         var optimizer = new AdamW([new ParameterGroup(network.NamedParameters())]);
         Step();
+        Step();
         long after = TensorMemory.BytesInUse; // falls only when the collector takes what other tests left
         Step();
         Assert.InRange(TensorMemory.BytesInUse, 0, after);
 
         void Step()
         {
+            TensorMemory.Trim(); // so that every step finds the same buffers
             using MemoryScope scope = TensorMemory.Scope();
             network.ZeroGrad();
             network.Forward(GradCheck.Input([1, 33, 31, 3])).CrossEntropy(new byte[33 * 31]).Backward();

@@ -41,8 +41,10 @@ public class ResNet : Module
             101 => [3, 4, 23, 3],
             _ => throw new ArgumentException($"there is no ResNet of {options.Depth} layers here: 18, 34, 50 and 101 are known", nameof(options)),
         };
-        if (options.OutputStride is not (4 or 8 or 16 or 32)) throw new ArgumentException($"an output stride is 4, 8, 16 or 32, not {options.OutputStride}", nameof(options));
-        if (options.WidthDivisor < 1 || 64 % options.WidthDivisor != 0) throw new ArgumentException($"a width divisor divides 64, {options.WidthDivisor} does not", nameof(options));
+        if (options.OutputStride is not (4 or 8 or 16 or 32))
+            throw new ArgumentException($"an output stride is 4, 8, 16 or 32, not {options.OutputStride}", nameof(options));
+        if (options.WidthDivisor < 1 || 64 % options.WidthDivisor != 0)
+            throw new ArgumentException($"a width divisor divides 64, {options.WidthDivisor} does not", nameof(options));
 
         bool bottleneck = options.Depth >= 50;
         int width = 64 / options.WidthDivisor;
@@ -86,7 +88,10 @@ public class ResNet : Module
         return new ResNetFeatures(c2, c3, c4, layer4.Forward(c4));
     }
 
-    /// <summary>What comes before the stages. [N, H, W, 3] → [N, H/4, W/4, C]. Its parts are the network's children, so that their names have no prefix.</summary>
+    /// <summary>
+    /// What comes before the stages. [N, H, W, 3] → [N, H/4, W/4, C]. Its parts are the network's children, so that their names have no
+    /// prefix.
+    /// </summary>
     private sealed class Stem(Conv2d conv, BatchNorm2d bn) : Layer
     {
         protected override Tensor Apply(Tensor x) => bn.Forward(conv.Forward(x), Activation.Relu).MaxPool2d(3, stride: 2, padding: 1);
@@ -118,7 +123,9 @@ internal sealed class BasicBlock : Layer
     }
 }
 
-/// <summary>A 3×3 convolution between two 1×1 ones that narrow and widen, beside a shortcut. [N, H, W, Cin] → [N, H/stride, W/stride, 4·C].</summary>
+/// <summary>
+/// A 3×3 convolution between two 1×1 ones that narrow and widen, beside a shortcut. [N, H, W, Cin] → [N, H/stride, W/stride, 4·C].
+/// </summary>
 internal sealed class Bottleneck : Layer
 {
     public const int Expansion = 4;
