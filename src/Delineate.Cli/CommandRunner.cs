@@ -54,7 +54,7 @@ internal static class CommandRunner
     {
         AggregateException { InnerExceptions: [var only] } => Explain(only),
         FileNotFoundException { FileName: { Length: > 0 } file } => $"there is no file {file}",
-        UserException or IOException or UnauthorizedAccessException or RecipeException or TrainingException or UnknownModelException or ShapeException => e.Message,
+        UserException or IOException or UnauthorizedAccessException or RecipeException or TrainingException or UnknownModelException or ModelOptionsException or ShapeException => e.Message,
         OutOfMemoryException => "there is not enough memory: use a smaller --batch-size, --crop-size or image",
         _ => null,
     };

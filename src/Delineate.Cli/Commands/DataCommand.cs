@@ -32,7 +32,7 @@ internal static class DataCommand
                 parsed.GetValue(folder)!, parsed.GetValue(quick) ? DataCheckOptions.Short : null, new Reporter((done, count) => tell(done, count, "checking")), cancel));
             foreach (Finding finding in report.Findings) terminal.Line(Describe(finding));
             if (report.Classes is { } classes) terminal.Write(PixelTable(report.Splits, classes));
-            terminal.Line($"{report.ImagesChecked} images and {report.MasksDecoded} masks looked at: {report.Errors} errors, {report.Warnings} warnings");
+            terminal.Line($"{report.ImagesChecked} images and {report.MasksDecoded} masks looked at: {Count(report.Errors, "error")}, {Count(report.Warnings, "warning")}");
             terminal.Json(new JsonObject
             {
                 ["folder"] = report.Folder,
@@ -97,6 +97,7 @@ internal static class DataCommand
         var command = new Command("preview", "Draw images with their masks on one sheet") { folder, output, split, count };
         command.SetAction(parsed =>
         {
+            if (Path.GetExtension(parsed.GetValue(output)!).ToLowerInvariant() is not (".png" or ".jpg" or ".jpeg")) throw new UserException($"--output {parsed.GetValue(output)} must be named .png, .jpg or .jpeg");
             Dataset dataset = DatasetCatalog.Open(parsed.GetValue(folder)!, parsed.GetValue(split)!);
             foreach (string note in dataset.Notes) Console.Error.WriteLine(note);
             ImageFile.Save(DataPreview.ContactSheet(dataset, parsed.GetValue(count), title: $"{parsed.GetValue(folder)}, {parsed.GetValue(split)}"), parsed.GetValue(output)!);
@@ -105,6 +106,8 @@ internal static class DataCommand
         });
         return command.WithExamples("delineate data preview my-data --output sheet.png");
     }
+
+    private static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
 
     private static Table PixelTable(IReadOnlyList<SplitCensus> splits, ClassTable classes)
     {

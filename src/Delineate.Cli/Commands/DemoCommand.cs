@@ -64,7 +64,7 @@ internal static class DemoCommand
         Recipe recipe = Recipe with { Seed = seed };
         var folder = new RunFolder(run);
         folder.Remember(new RunData(Path.GetFullPath(data), "train", "val"), recipe);
-        JsonObject? result = TrainingSession.Run(terminal, recipe, TrainCommand.Create(recipe, train.Classes), train, held, folder, "Cell nuclei, the demo", cancel);
+        JsonObject? result = TrainingSession.Run(terminal, recipe, recipe.NewModel(train.Classes), train, held, folder, "Cell nuclei, the demo", cancel);
         if (result is null) return CommandRunner.Interrupted;
 
         Draw(folder.Best, held, pictures, cancel);

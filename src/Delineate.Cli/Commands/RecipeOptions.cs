@@ -115,13 +115,8 @@ internal sealed class RecipeOptions
     /// <exception cref="RecipeException">The file is no recipe.</exception>
     public Recipe Read(ParseResult parsed)
     {
-        JsonObject recipe = Defaults();
-        if (parsed.GetValue(recipeFile) is { } file)
-        {
-            string text = File.ReadAllText(SharedOptions.ExistingFile(file));
-            Recipe.Parse(text, file); // for its own errors, with lines
-            Merge(recipe, JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!.AsObject());
-        }
+        Recipe start = parsed.GetValue(recipeFile) is { } file ? Recipe.Parse(File.ReadAllText(SharedOptions.ExistingFile(file)), file) : new Recipe();
+        JsonObject recipe = JsonNode.Parse(start.ToJson())!.AsObject();
         foreach ((string key, Option<string?> option) in options)
         {
             if (parsed.GetResult(option) is { Implicit: false } given) Set(recipe, key, given.Tokens is [var token, ..] ? token.Value : "true");
@@ -136,15 +131,6 @@ internal sealed class RecipeOptions
             string problem = e.Message[(Source.Length + 2)..];
             string key = problem.Split(' ')[0];
             throw new UserException(Keys.Any(k => k.Key == key) ? Name(key) + problem[key.Length..] : problem);
-        }
-    }
-
-    private static void Merge(JsonObject into, JsonObject from)
-    {
-        foreach ((string key, JsonNode? value) in from.ToArray())
-        {
-            if (value is JsonObject inner && into[key] is JsonObject target) Merge(target, inner);
-            else into[key] = value?.DeepClone();
         }
     }
 

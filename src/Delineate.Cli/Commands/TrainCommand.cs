@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Delineate.Data;
-using Delineate.Losses;
 using Delineate.Models;
 using Delineate.Training;
 
@@ -68,7 +67,7 @@ internal static class TrainCommand
         if (RunFiles.Any(f => File.Exists(System.IO.Path.Combine(options.Output, f)))) throw new UserException($"{options.Output} holds a run already: go on with 'delineate train --resume {options.Output}', or choose another --output");
         if (!options.SkipCheck) Check(terminal, options.Data, cancel);
         (Dataset train, Dataset? validation) = Open(terminal, options.Data, options.TrainSplit, options.ValidationSplit);
-        Model model = Create(recipe, train.Classes);
+        Model model = recipe.NewModel(train.Classes);
         if (options.Weights is { } file) LoadStart(terminal, model, SharedOptions.ExistingFile(file));
         SharedOptions.OutputFolder(options.Output);
         var folder = new RunFolder(options.Output);
@@ -82,7 +81,7 @@ internal static class TrainCommand
         var folder = new RunFolder(path);
         (RunData data, Recipe recipe) = folder.Recall();
         (Dataset train, Dataset? validation) = Open(terminal, data.Folder, data.TrainSplit, data.ValidationSplit);
-        Model model = Create(recipe, train.Classes);
+        Model model = recipe.NewModel(train.Classes);
         if (!File.Exists(folder.Last) && data.Weights is { } file) LoadStart(terminal, model, file);
         return Finish(terminal, TrainingSession.Run(terminal, recipe, model, train, validation, folder, Title(data.Folder, recipe), cancel), folder);
     }
@@ -95,24 +94,6 @@ internal static class TrainCommand
         terminal.Json(result);
         return 0;
     }
-
-    internal static Model Create(Recipe recipe, ClassTable classes)
-    {
-        if (recipe.ClassWeights is { } w && w.Count != classes.Count) throw new UserException($"--class-weights has {w.Count} figures for {classes.Count} classes ({string.Join(", ", classes.Names.Take(12))})");
-        var preprocessing = new Preprocessing { ShortSide = recipe.EvalShortSide };
-        var loss = new SemanticLossOptions { AuxWeight = (float)recipe.AuxWeight, DiceWeight = (float)recipe.DiceWeight, LabelSmoothing = (float)recipe.LabelSmoothing, ClassWeights = recipe.ClassWeights };
-        try
-        {
-            return ModelCatalog.Create(recipe.Model, recipe.Options, classes, preprocessing, recipe.Seed, loss);
-        }
-        catch (ArgumentException e) // options that the network cannot have
-        {
-            throw new UserException(WithoutParameterName(e));
-        }
-    }
-
-    /// <summary>The message without the "(Parameter 'x')" that .NET appends: it speaks of code, not of options.</summary>
-    internal static string WithoutParameterName(ArgumentException e) => e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
 
     private static (Dataset Train, Dataset? Validation) Open(Terminal terminal, string folder, string trainSplit, string validationSplit)
     {

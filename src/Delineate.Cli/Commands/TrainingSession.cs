@@ -19,14 +19,19 @@ internal static class TrainingSession
         TrainingState state = terminal.Progress("training", tell =>
         {
             int batches = 0;
-            Trainer trainer = Start(model, recipe, train, validation, folder, p =>
+            using var trainer = new Trainer(model, recipe, train, validation, folder)
             {
-                // The bar counts the batches of the whole run; it waits while the validation set is run.
-                if (!p.IsEvaluation) batches = p.Count;
-                if (p.IsEvaluation) tell(p.Epoch * batches, p.Epochs * batches, $"epoch {p.Epoch}/{p.Epochs}  evaluation {p.Done}/{p.Count}");
-                else tell(((p.Epoch - 1) * batches) + p.Done, p.Epochs * batches, string.Create(CultureInfo.InvariantCulture, $"epoch {p.Epoch}/{p.Epochs}  loss {p.Loss:F3}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB"));
-            }, r => PrintEpoch(terminal, recipe, r));
+                Progress = p =>
+                {
+                    // The bar counts the batches of the whole run; it waits while the validation set is run.
+                    if (!p.IsEvaluation) batches = p.Count;
+                    if (p.IsEvaluation) tell(p.Epoch * batches, p.Epochs * batches, $"epoch {p.Epoch}/{p.Epochs}  evaluation {p.Done}/{p.Count}");
+                    else tell(((p.Epoch - 1) * batches) + p.Done, p.Epochs * batches, string.Create(CultureInfo.InvariantCulture, $"epoch {p.Epoch}/{p.Epochs}  loss {p.Loss:F3}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB"));
+                },
+                EpochDone = r => PrintEpoch(terminal, recipe, r),
+            };
             if (trainer.State.Step > 0) terminal.Note($"resumed at step {trainer.State.Step} in epoch {Math.Min(recipe.Epochs, trainer.State.Epoch + 1)}");
+            foreach (string note in trainer.Notes) terminal.Note(note);
             return trainer.Run(cancel);
         });
         if (state.Epoch < recipe.Epochs && state.Stopped is null)
@@ -51,19 +56,6 @@ internal static class TrainingSession
         };
         if (validation is not null) result["validation"] = Report(terminal, folder, title, recipe, train, validation, state, cancel);
         return result;
-    }
-
-    private static Trainer Start(
-        Model model, Recipe recipe, Dataset train, Dataset? validation, RunFolder folder, Action<TrainingProgress> progress, Action<EpochRecord> epochDone)
-    {
-        try
-        {
-            return new Trainer(model, recipe, train, validation, folder) { Progress = progress, EpochDone = epochDone };
-        }
-        catch (ArgumentException e) // figures of the recipe that do not go together
-        {
-            throw new UserException(TrainCommand.WithoutParameterName(e));
-        }
     }
 
     /// <summary>Evaluates the best weights and writes report.html and metrics.json.</summary>

@@ -21,6 +21,9 @@ public sealed class RawTensor
 
     public ReadOnlyMemory<float> Values { get; }
 
+    /// <summary>The shape that a tensor of the engine has in a file.</summary>
+    public static Shape ShapeOf(Tensor tensor) => ChannelOrder.ToSecond(tensor.Shape);
+
     /// <summary>The tensor of an engine's tensor: the inverse of <see cref="ToTensor"/>.</summary>
     public static RawTensor Of(Tensor tensor)
     {

@@ -10,10 +10,11 @@ public static class WeightLoading
     /// <summary>
     /// Overwrites every parameter and buffer of <paramref name="module"/> with the tensor of its name. Nothing is changed unless all of it fits.
     /// <paramref name="skip"/> names entries that are left alone on both sides (another number of classes: the last layer); batch counters always are.
+    /// <paramref name="source"/> names the file in messages.
     /// </summary>
     /// <returns>The names that <paramref name="skip"/> chose, in the file or in the network.</returns>
     /// <exception cref="WeightsMismatchException">Names or shapes differ: the exception has every difference.</exception>
-    public static IReadOnlyList<string> Load(Module module, IReadOnlyDictionary<string, RawTensor> state, Func<string, bool>? skip = null)
+    public static IReadOnlyList<string> Load(Module module, IReadOnlyDictionary<string, RawTensor> state, Func<string, bool>? skip = null, string? source = null)
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(state);
@@ -32,7 +33,7 @@ public static class WeightLoading
             else pairs.Add((raw, tensor));
         }
         if (missing.Count + mismatched.Count + unexpected.Count > 0)
-            throw new WeightsMismatchException(module.GetType().Name, missing, [.. state.Keys.Where(unexpected.Contains)], mismatched);
+            throw new WeightsMismatchException(source, module.GetType().Name, missing, [.. state.Keys.Where(unexpected.Contains)], mismatched);
         foreach ((RawTensor from, Tensor to) in pairs) from.CopyTo(to);
         return [.. skipped];
 

@@ -12,8 +12,8 @@ public sealed class WeightsMismatchException : IOException
 {
     private const int Shown = 12; // of each kind in the message; the properties hold all
 
-    internal WeightsMismatchException(string module, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
-        : base(Describe(module, missing, unexpected, mismatched))
+    internal WeightsMismatchException(string? source, string module, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
+        : base(Describe(source, module, missing, unexpected, mismatched))
     {
         (Missing, Unexpected, Mismatched) = (missing, unexpected, mismatched);
     }
@@ -27,9 +27,9 @@ public sealed class WeightsMismatchException : IOException
     /// <summary>Tensors whose shapes differ.</summary>
     public IReadOnlyList<ShapeMismatch> Mismatched { get; }
 
-    private static string Describe(string module, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
+    private static string Describe(string? source, string module, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
     {
-        var text = new StringBuilder($"the weights do not fit {module}: ");
+        var text = new StringBuilder($"{(source is null ? "" : $"{source}: ")}the weights do not fit {module}: ");
         string separator = "";
         Add("of another shape", mismatched, m => $"{m.Name} (file {m.InFile}, network {m.InNetwork})");
         Add("missing from the file", missing, name => NearName.In(unexpected, name) is { } near ? $"{name} (the file has {near})" : name);

@@ -7,7 +7,10 @@ namespace Delineate.Drawing;
 /// <summary>One curve: its name, a CSS colour variable, and its points in order of x.</summary>
 internal sealed record Curve(string Name, string Color, IReadOnlyList<(double X, double Y)> Points);
 
-/// <summary>A line chart as inline SVG: axes with round ticks, a legend, a tooltip on every point. Colours come from the page's CSS.</summary>
+/// <summary>
+/// A line chart over whole numbers (epochs) as inline SVG: axes with round ticks, a legend, a tooltip on every point. Colours come from the
+/// page's CSS.
+/// </summary>
 internal static class LineChart
 {
     private const int Width = 560, Height = 260, Left = 56, Right = 14, Top = 30, Bottom = 36;
@@ -20,8 +23,9 @@ internal static class LineChart
         svg.Append(CultureInfo.InvariantCulture, $"<text class=\"title\" x=\"{Left}\" y=\"16\">{Text(title)}</text>");
         if (points.Count == 0) return svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left}\" y=\"{Height / 2}\">nothing was measured</text></svg>").ToString();
 
-        double[] xTicks = Ticks(points.Min(p => p.X), points.Max(p => p.X), 8);
-        double[] yTicks = Ticks(fromZero ? 0 : points.Min(p => p.Y), points.Max(p => p.Y), 5);
+        double low = points.Min(p => p.Y), high = points.Max(p => p.Y);
+        double[] xTicks = Ticks(points.Min(p => p.X), points.Max(p => p.X), 8, leastStep: 1);
+        double[] yTicks = fromZero && low >= 0 ? Ticks(0, high > 0 ? high : 1, 5) : Ticks(low, high, 5);
         foreach (double tick in yTicks)
         {
             svg.Append(CultureInfo.InvariantCulture, $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(tick):F1}\" y2=\"{Y(tick):F1}\"/>");
@@ -53,14 +57,14 @@ internal static class LineChart
         double Y(double y) => Height - Bottom - ((y - yTicks[0]) / (yTicks[^1] - yTicks[0]) * (Height - Bottom - Top));
     }
 
-    internal static string Text(string text) => WebUtility.HtmlEncode(text);
+    internal static string Text(string text) => WebUtility.HtmlEncode(new string([.. text.Where(c => !char.IsControl(c) || c is '\n' or '\t')]));
 
-    /// <summary>Round numbers that cover low … high in about <paramref name="wanted"/> steps of 1, 2 or 5 times a power of ten.</summary>
-    internal static double[] Ticks(double low, double high, int wanted)
+    /// <summary>Round numbers that cover low … high in about <paramref name="wanted"/> steps of 1, 2 or 5 times a power of ten, none below <paramref name="leastStep"/>.</summary>
+    internal static double[] Ticks(double low, double high, int wanted, double leastStep = 0)
     {
         if (high - low < 1e-12 * Math.Max(1, Math.Abs(high))) (low, high) = (low - 0.5, high + 0.5);
         double rough = (high - low) / wanted, power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        double step = power * (rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 };
+        double step = Math.Max(leastStep, power * (rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 });
         double first = Math.Floor((low / step) + 1e-9) * step;
         int count = (int)Math.Ceiling(((high - first) / step) - 1e-9);
         return [.. Enumerable.Range(0, count + 1).Select(i => first + (i * step))];

@@ -45,7 +45,7 @@ public static class TrainingReport
     {
         ArgumentNullException.ThrowIfNull(content);
         var page = new StringBuilder();
-        page.Append(CultureInfo.InvariantCulture, $"<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{Text(content.Title)}</title><style>{Style}</style></head><body><main>");
+        page.Append(CultureInfo.InvariantCulture, $"<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><title>{Text(content.Title)}</title><style>{Style}</style></head><body><main>");
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Text(content.Title)}</h1><dl class=\"facts\">");
         foreach ((string name, string value) in content.Facts) page.Append(CultureInfo.InvariantCulture, $"<div><dt>{Text(name)}</dt><dd>{Text(value)}</dd></div>");
         page.Append("</dl>");
@@ -101,7 +101,8 @@ public static class TrainingReport
     private static void Matrix(StringBuilder page, ConfusionMatrix confusion, ClassTable classes)
     {
         int n = confusion.Classes;
-        if (n > 40)
+        const int MostDrawn = 40; // more do not fit a screen
+        if (n > MostDrawn)
         {
             page.Append(CultureInfo.InvariantCulture, $"<h2>Confusion matrix</h2><p>{n} classes are too many to draw; metrics.json holds the matrix.</p>");
             return;
@@ -151,7 +152,7 @@ public static class TrainingReport
         page.Append("</p>");
 
         void Picture(string name, string what, Image image) =>
-            page.Append(CultureInfo.InvariantCulture, $"<div><img alt=\"{what} of {Text(name)}\" src=\"data:image/jpeg;base64,{Convert.ToBase64String(Jpeg.Encode(image, 88))}\"><span>{what}</span></div>");
+            page.Append(CultureInfo.InvariantCulture, $"<div><img alt=\"{what} of {Text(name)}\" src=\"data:image/jpeg;base64,{Convert.ToBase64String(Jpeg.Encode(image, 88))}\"/><span>{what}</span></div>");
     }
 
     private static Image Thumbnail(Image image)

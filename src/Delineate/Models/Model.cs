@@ -13,6 +13,9 @@ public abstract class Model
     /// <summary>The model's name in the catalog: <c>fcn_resnet50</c>.</summary>
     public abstract string Name { get; }
 
+    /// <summary>What the network was built from, so that its file can build it again.</summary>
+    public ModelOptions Options { get; init; } = new();
+
     /// <summary>The classes that the network tells apart.</summary>
     public required ClassTable Classes { get; init; }
 

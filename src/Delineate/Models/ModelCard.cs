@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Delineate.Data;
 using Delineate.Imaging;
+using Delineate.Tensors.Weights;
 
 namespace Delineate.Models;
 
@@ -35,26 +36,48 @@ public sealed record ModelCard
     /// <summary>The licence of the weights, where it is known.</summary>
     public string? License { get; init; }
 
-    /// <summary>The class table that the card describes.</summary>
-    internal ClassTable ClassTable(string fileName)
+    /// <summary>The card of a model as it stands; what is known of its training is the caller's to add.</summary>
+    public static ModelCard Of(Model model)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        return new ModelCard
+        {
+            Model = model.Name,
+            Options = model.Options,
+            Classes = model.Classes.Names,
+            Palette = [.. model.Classes.Names.Select((_, i) => model.Classes.Palette[i].ToString())],
+            IgnoreIndex = model.Classes.IgnoreIndex,
+            Background = model.Classes.Background,
+            Preprocessing = model.Preprocessing,
+        };
+    }
+
+    /// <summary>A new model as the card describes it. The card may come from anywhere: every figure is checked before anything is built.</summary>
+    /// <exception cref="WeightsFormatException">The card does not describe a model of the catalog; the message names the file and the figure.</exception>
+    internal Model NewModel(string fileName)
+    {
+        if (Preprocessing.Fault() is { } fault) throw Faulty(fault);
+        if (Background is { } background && (background < 0 || background >= Classes.Count)) throw Faulty($"background {background} is not one of its {Classes.Count} classes");
         try
         {
             var table = new ClassTable(Classes) { IgnoreIndex = IgnoreIndex, Background = Background };
-            return Palette.Count == 0 ? table : table with { Palette = new Palette([.. Palette.Select(Color)]) };
+            if (Palette.Count > 0) table = table with { Palette = new Palette([.. Palette.Select(Color)]) };
+            return ModelCatalog.Create(Model, Options, table, Preprocessing);
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or UnknownModelException or ModelOptionsException)
         {
-            throw new DatasetException($"{fileName}: {e.Message}", e);
+            throw Faulty(e.Message, e);
         }
+
+        WeightsFormatException Faulty(string reason, Exception? inner = null) => new(fileName, "metadata", $"the model card is faulty: {reason}", inner);
     }
 
     private static Rgb Color(string text) =>
-        text.Length == 7 && text[0] == '#' && int.TryParse(text.AsSpan(1), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out int rgb)
+        text is ['#', _, _, _, _, _, _] && int.TryParse(text.AsSpan(1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int rgb)
             ? new Rgb((byte)(rgb >> 16), (byte)(rgb >> 8), (byte)rgb)
             : throw new ArgumentException($"'{text}' is not a colour of the form #rrggbb");
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(ModelCard))]
 internal sealed partial class ModelCardJson : JsonSerializerContext;

@@ -22,11 +22,12 @@ public static class ModelCatalog
 
     /// <summary>A new model whose starting values <paramref name="seed"/> decides.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
-    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="ModelOptionsException">An option is out of its range.</exception>
     public static Model Create(string name, ModelOptions options, ClassTable classes, Preprocessing? preprocessing = null, ulong seed = 1, SemanticLossOptions? loss = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(classes);
+        options.Checked();
         var random = new Philox(seed);
         return name switch
         {
@@ -40,7 +41,13 @@ public static class ModelCatalog
         SemanticModel Fcn(int depth)
         {
             var network = new Fcn(random, new FcnOptions { Depth = depth, NumClasses = classes.Count, OutputStride = options.OutputStride, AuxiliaryHead = options.AuxiliaryHead });
-            return new SemanticModel(name, network, x => network.Forward(x), minimumSize: 1) { Classes = classes, Preprocessing = preprocessing ?? new(), LossOptions = loss ?? new() };
+            return new SemanticModel(name, network, x => network.Forward(x), minimumSize: 1)
+            {
+                Classes = classes,
+                Options = options,
+                Preprocessing = preprocessing ?? new(),
+                LossOptions = loss ?? new(),
+            };
         }
 
         SemanticModel UNet()
@@ -52,7 +59,13 @@ public static class ModelCatalog
                 Depth = options.Depth,
                 Decoder = options.Bilinear ? UNetDecoder.Bilinear : UNetDecoder.TransposedConvolution,
             });
-            return new SemanticModel(name, network, x => new SemanticLogits(network.Forward(x)), minimumSize: 1 << options.Depth) { Classes = classes, Preprocessing = preprocessing ?? new(), LossOptions = loss ?? new() };
+            return new SemanticModel(name, network, x => new SemanticLogits(network.Forward(x)), minimumSize: 1 << options.Depth)
+            {
+                Classes = classes,
+                Options = options,
+                Preprocessing = preprocessing ?? new(),
+                LossOptions = loss ?? new(),
+            };
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Delineate.Data;
 using Delineate.Tensors;
 using Delineate.Tensors.Weights;
 
@@ -23,8 +22,8 @@ public static class ModelFile
     {
         SafetensorsFile file = SafetensorsFile.Load(path);
         card = ReadCard(file.Metadata, path);
-        Model model = ModelCatalog.Create(card.Model, card.Options, card.ClassTable(path), card.Preprocessing);
-        LoadWeights(file, model);
+        Model model = card.NewModel(path);
+        LoadWeights(file, model, path);
         model.Network.Train(false);
         return model;
     }
@@ -39,17 +38,26 @@ public static class ModelFile
     {
         ArgumentNullException.ThrowIfNull(model);
         IReadOnlyDictionary<string, RawTensor> state = WeightFile.Load(path);
-        Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.Of(s.Tensor).Shape);
-        return [.. WeightLoading.Load(model.Network, state, StartsAnew).Where(shapes.ContainsKey)];
+        Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
+        return [.. WeightLoading.Load(model.Network, state, StartsAnew, path).Where(shapes.ContainsKey)];
 
-        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !(shapes.TryGetValue(name, out Shape mine) && state.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine));
+        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !SameShape(name));
+
+        bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && state.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
     }
 
     /// <summary>What a model file says of itself, without reading its weights.</summary>
     public static ModelCard LoadCard(string path) => ReadCard(SafetensorsFile.LoadMetadata(path), path);
 
-    /// <summary>Saves a model whole or not at all: an interrupted save leaves what was there before.</summary>
-    public static void Save(string path, Model model, ModelCard card) => Save(path, model, card, [], null);
+    /// <summary>
+    /// Saves a model whole or not at all: an interrupted save leaves what was there before. Without a <paramref name="card"/> the file says
+    /// what the model knows of itself.
+    /// </summary>
+    public static void Save(string path, Model model, ModelCard? card = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        Save(path, model, card ?? ModelCard.Of(model), [], null);
+    }
 
     internal static void Save(string path, Model model, ModelCard card, IEnumerable<(string Name, Tensor Tensor)> training, IReadOnlyDictionary<string, string>? more)
     {
@@ -61,8 +69,8 @@ public static class ModelFile
         SafetensorsFile.Save(path, [.. model.Network.StateDict(), .. training.Select(t => (TrainingPrefix + t.Name, t.Tensor))], metadata);
     }
 
-    internal static void LoadWeights(SafetensorsFile file, Model model) =>
-        WeightLoading.Load(model.Network, file.Tensors, skip: IsTraining);
+    internal static void LoadWeights(SafetensorsFile file, Model model, string path) =>
+        WeightLoading.Load(model.Network, file.Tensors, IsTraining, path);
 
     private static bool IsTraining(string name) => name.StartsWith(TrainingPrefix, StringComparison.Ordinal);
 
@@ -76,7 +84,7 @@ public static class ModelFile
         }
         catch (JsonException e)
         {
-            throw new WeightsFormatException(path, "metadata", $"the model card cannot be read: {e.Message}", e);
+            throw new WeightsFormatException(path, "metadata", $"the model card cannot be read, {JsonProblem.Describe(e, json, ModelCardJson.Default.ModelCard)}", e);
         }
     }
 }

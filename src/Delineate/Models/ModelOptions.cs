@@ -17,4 +17,25 @@ public sealed record ModelOptions
 
     /// <summary>U-Net: the decoder interpolates instead of learning transposed convolutions.</summary>
     public bool Bilinear { get; init; }
+
+    /// <summary>The options themselves where every network of the catalog could be built from them, in memory that a machine may have.</summary>
+    /// <exception cref="ModelOptionsException">One is out of its range; the message names it.</exception>
+    internal ModelOptions Checked()
+    {
+        const int MostDeepChannels = 2048; // the paper's deepest level has 1024
+        Need(OutputStride is 8 or 16 or 32, "outputStride", "8, 16 or 32", OutputStride);
+        Need(Channels is >= 1 and <= 512, "channels", "1 to 512", Channels);
+        Need(!Bilinear || Channels % 2 == 0, "channels", "even where bilinear is true", Channels);
+        Need(Depth is >= 1 and <= 8, "depth", "1 to 8", Depth);
+        Need(Channels << Depth <= MostDeepChannels, "channels", $"at most {MostDeepChannels >> Depth} at depth {Depth}, for they double on every level", Channels);
+        return this;
+
+        static void Need(bool holds, string key, string range, int value)
+        {
+            if (!holds) throw new ModelOptionsException($"the model's option {key} must be {range}; it is {value}");
+        }
+    }
 }
+
+/// <summary>An option out of the range that the networks of the catalog take: names it.</summary>
+public sealed class ModelOptionsException(string message) : Exception(message);

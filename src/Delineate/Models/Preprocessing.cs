@@ -1,3 +1,4 @@
+using Delineate.Data;
 using Delineate.Imaging;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
@@ -59,9 +60,22 @@ public sealed record Preprocessing
     }
 
     /// <summary>The size at which the network sees an image of <paramref name="height"/> × <paramref name="width"/> in evaluation.</summary>
+    /// <exception cref="DatasetException">The image is so long and thin that it would become too large.</exception>
     public (int Height, int Width) NetworkSize(int height, int width)
     {
+        const long MostPixels = 1 << 28; // as many as a decoded image may have
         if (ShortSide is not { } side) return (height, width);
-        return height <= width ? (side, Math.Max(1, (int)((long)side * width / height))) : (Math.Max(1, (int)((long)side * height / width)), side);
+        long longSide = (long)side * Math.Max(height, width) / Math.Min(height, width); // rounded down as torchvision does
+        if (side * longSide > MostPixels)
+            throw new DatasetException($"an image of {height}×{width} is too long and thin to be brought to a short side of {side} pixels: cut it into parts");
+        return height <= width ? (side, (int)longSide) : ((int)longSide, side);
+    }
+
+    /// <summary>Why these figures cannot prepare an image, or null where they can.</summary>
+    internal string? Fault()
+    {
+        if (Mean.Count != 3 || !Mean.All(float.IsFinite)) return "the preprocessing's mean must be three numbers";
+        if (Deviation.Count != 3 || !Deviation.All(d => float.IsFinite(d) && d > 0)) return "the preprocessing's deviation must be three numbers above 0";
+        return ShortSide is null or (>= 8 and <= 8192) ? null : $"the preprocessing's short side must be 8 to 8192; it is {ShortSide}";
     }
 }

@@ -40,6 +40,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     public override Losses Loss(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        ArgumentOutOfRangeException.ThrowIfZero(batch.Samples.Count, nameof(batch));
         Tensor images = Preprocessing.ToTensor(batch.Images.Images, atLeast: minimumSize);
         byte[] labels = LabelsOf(batch, images.Shape[1], images.Shape[2]);
         SemanticLogits logits = forward(images);
@@ -91,7 +92,8 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         Tensor input = Preprocessing.ToTensor([resized], atLeast: minimumSize);
         Tensor logits = forward(input).Out;
         // What was padded is cut off again, and a resized image's scores are brought back before the likeliest class is taken, so that outlines stay smooth.
-        logits = logits.Slice(1, 0, resized.Height).Slice(2, 0, resized.Width);
+        if (logits.Shape[1] > resized.Height) logits = logits.Slice(1, 0, resized.Height);
+        if (logits.Shape[2] > resized.Width) logits = logits.Slice(2, 0, resized.Width);
         if ((resized.Height, resized.Width) != (image.Height, image.Width)) logits = logits.ResizeBilinear(image.Height, image.Width);
         return new LabelMap(image.Height, image.Width, logits.ArgMaxLabels());
     }
@@ -105,8 +107,9 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         {
             Sample sample = batch.Samples[n];
             LabelMap truth = sample.Annotation.Semantic ?? throw new DatasetException($"{sample.Name} has no label map: a semantic network cannot be trained on it");
-            for (int y = 0; y < truth.Height; y++)
-                truth.Labels.AsSpan(y * truth.Width, truth.Width).CopyTo(labels.AsSpan((((n * height) + y) * width)));
+            if ((truth.Height, truth.Width) != (sample.Image.Height, sample.Image.Width))
+                throw new DatasetException($"the image of {sample.Name} is {sample.Image.Height}×{sample.Image.Width}, its label map {truth.Height}×{truth.Width}");
+            for (int y = 0; y < truth.Height; y++) truth.Labels.AsSpan(y * truth.Width, truth.Width).CopyTo(labels.AsSpan(((n * height) + y) * width));
         }
         return labels;
     }

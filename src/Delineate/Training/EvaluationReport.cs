@@ -21,7 +21,13 @@ public sealed class EvaluationReport
             Consider(image);
             progress?.Invoke(i + 1, dataset.Count);
         }, cancel);
-        worst.RemoveAll(best.Contains); // a small set has no two ends
+        // In a small set the ends overlap: the better half of what is shown stays with the best.
+        if (worst.Any(best.Contains))
+        {
+            int half = (best.Union(worst).Count() + 1) / 2;
+            best.RemoveRange(half, best.Count - half);
+        }
+        worst.RemoveAll(best.Contains);
     }
 
     /// <summary>The counts over the whole set.</summary>
@@ -67,6 +73,12 @@ public sealed class EvaluationReport
             ["confusion_matrix"] = new JsonArray([.. Enumerable.Range(0, Confusion.Classes).Select(t => new JsonArray([.. Enumerable.Range(0, Confusion.Classes).Select(p => JsonValue.Create(Confusion[t, p]))]))]),
         };
     }
+
+    /// <summary>The images with the highest mean IoU over their own classes, best first.</summary>
+    public IReadOnlyList<ReportExample> Best => best;
+
+    /// <summary>Those with the lowest, worst first; none that is among the best.</summary>
+    public IReadOnlyList<ReportExample> Worst => worst;
 
     /// <summary>The page that shows it, with a run's curves and recipe where there was one.</summary>
     public string ToHtml(string title, IReadOnlyList<(string Name, string Value)> facts, IReadOnlyList<EpochRecord>? history = null, Recipe? recipe = null) =>

@@ -36,12 +36,13 @@ public static class Evaluator
             int following = i + 1;
             next = following < dataset.Count ? Task.Run(() => dataset.Load(following), cancel) : null;
             cancel.ThrowIfCancellationRequested();
-            if (size == EvaluationSize.Network) sample = AtNetworkSize(sample, model.Preprocessing);
-            LabelMap truth = sample.Annotation.Semantic ?? throw new DatasetException($"{sample.Name} has no label map to compare with");
-            LabelMap prediction = model.Predict(new ImageBatch([sample.Image]))[0].Semantic ?? throw new InvalidOperationException($"{model.Name} predicts no label maps");
             var own = new ConfusionMatrix(model.Classes.Count, model.Classes.IgnoreIndex);
+            LabelMap prediction;
             try
             {
+                if (size == EvaluationSize.Network) sample = AtNetworkSize(sample, model.Preprocessing);
+                LabelMap truth = sample.Annotation.Semantic ?? throw new DatasetException("it has no label map to compare with");
+                prediction = model.Predict(new ImageBatch([sample.Image]))[0].Semantic ?? throw new InvalidOperationException($"{model.Name} predicts no label maps");
                 own.Add(truth, prediction);
             }
             catch (DatasetException e)

@@ -1,6 +1,9 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Delineate.Data;
+using Delineate.Losses;
 using Delineate.Models;
 using Delineate.Tensors.Optim;
 
@@ -129,51 +132,98 @@ public sealed record Recipe
     /// <exception cref="RecipeException">The text is not JSON, or has a key or value that a recipe does not.</exception>
     public static Recipe Parse(string json, string fileName)
     {
+        ArgumentNullException.ThrowIfNull(json);
         try
         {
-            return (JsonSerializer.Deserialize(json, RecipeJson.Default.Recipe) ?? new Recipe()).Checked(fileName);
+            if (JsonSerializer.Deserialize(json, RecipeJson.Default.Recipe) is null) throw new RecipeException($"{fileName}: a recipe is an object in braces, not null");
+            return JsonSerializer.Deserialize(Completed(json), RecipeJson.Default.Recipe)!.Checked(fileName);
         }
         catch (JsonException e)
         {
-            throw new RecipeException($"{fileName}, line {(e.LineNumber ?? 0) + 1}: {Plain(e.Message)}");
+            throw new RecipeException($"{fileName}, {JsonProblem.Describe(e, json, RecipeJson.Default.Recipe)}");
         }
     }
 
     /// <summary>The recipe as JSON that <see cref="Parse"/> reads back.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, RecipeJson.Default.Recipe);
 
-    /// <summary>The recipe itself where all its figures make sense.</summary>
+    /// <summary>The recipe itself where all its figures make sense; <paramref name="source"/> leads the message where one does not.</summary>
     /// <exception cref="RecipeException">One does not; the message names the key.</exception>
     public Recipe Checked(string source)
     {
-        Need(Epochs >= 1, "epochs", "at least 1");
-        Need(BatchSize >= 1, "batchSize", "at least 1");
-        Need(AccumulateBatches >= 1, "accumulateBatches", "at least 1");
-        Need(LearningRate is > 0 and < double.PositiveInfinity, "learningRate", "above 0");
-        Need(Momentum is >= 0 and < 1, "momentum", "in 0 … 1");
-        Need(!Nesterov || Momentum > 0, "nesterov", "used with a momentum");
-        Need(WeightDecay >= 0, "weightDecay", "0 or more");
-        Need(ClipGradientNorm is null or > 0, "clipGradientNorm", "above 0");
-        Need(WarmupEpochs >= 0 && WarmupEpochs < Epochs + 1, "warmupEpochs", "between 0 and the epochs");
-        Need(WarmupFactor is >= 0 and <= 1, "warmupFactor", "in 0 … 1");
-        Need(LabelSmoothing is >= 0 and < 1, "labelSmoothing", "in 0 … 1");
-        Need(CropSize.Count == 2 && CropSize.All(s => s is >= 16 and <= 8192), "cropSize", "two sizes of 16 to 8192: [height, width]");
-        Need(BaseSize is null or (>= 8 and <= 8192), "baseSize", "8 to 8192, or null");
-        Need(MinScale > 0 && MaxScale >= MinScale, "minScale and maxScale", "above 0 and in order");
-        Need(FlipProbability is >= 0 and <= 1, "flipProbability", "in 0 … 1");
-        Need(VerticalFlipProbability is >= 0 and <= 1, "verticalFlipProbability", "in 0 … 1");
-        Need(ColorJitter is >= 0 and <= 1, "colorJitter", "in 0 … 1");
-        Need(EvalShortSide is null or (>= 8 and <= 8192), "evalShortSide", "8 to 8192, or null");
-        Need(EvalEvery >= 1, "evalEvery", "at least 1");
-        Need(EarlyStop is null or >= 1, "earlyStop", "at least 1, or null");
-        Need(TimeBudgetMinutes is null or > 0, "timeBudgetMinutes", "above 0, or null");
-        Need(CheckpointMinutes > 0, "checkpointMinutes", "above 0");
+        Need(!string.IsNullOrWhiteSpace(Model), "model", "the name of a model", Model);
+        Need(Epochs is >= 1 and <= 1_000_000, "epochs", "1 to 1000000", Epochs);
+        Need(BatchSize is >= 1 and <= 4096, "batchSize", "1 to 4096", BatchSize);
+        Need(AccumulateBatches is >= 1 and <= 4096, "accumulateBatches", "1 to 4096", AccumulateBatches);
+        Need(Enum.IsDefined(Optimizer), "optimizer", "sgd or adamW", Optimizer);
+        Need(LearningRate > 0 && double.IsFinite(LearningRate), "learningRate", "above 0", LearningRate);
+        Need(AuxLearningRateScale >= 0 && double.IsFinite(AuxLearningRateScale), "auxLearningRateScale", "0 or more", AuxLearningRateScale);
+        Need(Momentum is >= 0 and < 1, "momentum", "at least 0 and below 1", Momentum);
+        Need(!Nesterov || Momentum > 0, "nesterov", "false where momentum is 0", "true");
+        Need(WeightDecay is >= 0 and <= 1, "weightDecay", "0 to 1", WeightDecay);
+        Need(ClipGradientNorm is null or (> 0 and < double.PositiveInfinity), "clipGradientNorm", "above 0, or null", ClipGradientNorm);
+        Need(Enum.IsDefined(Schedule), "schedule", "poly, cosine or multiStep", Schedule);
+        Need(PolyPower is > 0 and <= 100, "polyPower", "above 0 and at most 100", PolyPower);
+        Need(Milestones.All(m => m >= 1), "milestones", "epochs of 1 or more", List(Milestones));
+        Need(Gamma is > 0 and <= 1, "gamma", "above 0 and at most 1", Gamma);
+        Need(WarmupEpochs >= 0 && WarmupEpochs <= Epochs, "warmupEpochs", $"0 to the number of epochs, {Epochs}", WarmupEpochs);
+        Need(WarmupFactor is >= 0 and <= 1, "warmupFactor", "0 to 1", WarmupFactor);
+        Need(AuxWeight >= 0 && float.IsFinite(AuxWeight), "auxWeight", "0 or more", AuxWeight);
+        Need(DiceWeight >= 0 && float.IsFinite(DiceWeight), "diceWeight", "0 or more", DiceWeight);
+        Need(LabelSmoothing is >= 0 and < 1, "labelSmoothing", "at least 0 and below 1", LabelSmoothing);
+        Need(ClassWeights is null || (ClassWeights.All(w => w >= 0 && float.IsFinite(w)) && ClassWeights.Any(w => w > 0)), "classWeights", "numbers of 0 or more, not all 0", List(ClassWeights));
+        Need(BaseSize is null or (>= 8 and <= 8192), "baseSize", "8 to 8192, or null", BaseSize);
+        Need(MinScale is > 0 and <= 100, "minScale", "above 0 and at most 100", MinScale);
+        Need(MaxScale >= MinScale && MaxScale <= 100, "maxScale", $"at least minScale, {MinScale}, and at most 100", MaxScale);
+        Need(BaseSize is null || (int)(BaseSize * MinScale) >= 1, "minScale", $"large enough to leave a pixel of baseSize, {BaseSize}", MinScale);
+        Need(CropSize.Count == 2 && CropSize.All(s => s is >= 16 and <= 8192), "cropSize", "two sizes of 16 to 8192, [height, width]", List(CropSize));
+        Need(FlipProbability is >= 0 and <= 1, "flipProbability", "0 to 1", FlipProbability);
+        Need(VerticalFlipProbability is >= 0 and <= 1, "verticalFlipProbability", "0 to 1", VerticalFlipProbability);
+        Need(ColorJitter is >= 0 and <= 1, "colorJitter", "0 to 1", ColorJitter);
+        Need(EvalShortSide is null or (>= 8 and <= 8192), "evalShortSide", "8 to 8192, or null", EvalShortSide);
+        Need(EvalEvery >= 1, "evalEvery", "at least 1", EvalEvery);
+        Need(EarlyStop is null or >= 1, "earlyStop", "at least 1, or null", EarlyStop);
+        Need(TimeBudgetMinutes is null or (> 0 and < double.PositiveInfinity), "timeBudgetMinutes", "above 0, or null", TimeBudgetMinutes);
+        Need(CheckpointMinutes > 0 && double.IsFinite(CheckpointMinutes), "checkpointMinutes", "above 0", CheckpointMinutes);
         return this;
 
-        void Need(bool holds, string key, string range)
+        void Need(bool holds, string key, string range, object? value)
         {
-            if (!holds) throw new RecipeException($"{source}: {key} must be {range}");
+            if (!holds) throw new RecipeException(string.Create(CultureInfo.InvariantCulture, $"{source}: {key} must be {range}; it is {value ?? "null"}"));
         }
+
+        static string List<T>(IReadOnlyList<T>? values) =>
+            $"[{string.Join(", ", (values ?? []).Select(v => string.Create(CultureInfo.InvariantCulture, $"{v}")))}]";
+    }
+
+    /// <summary>The recipe with every key: the generated reader gives a key that the text lacks the zero of its type instead of the property's default.</summary>
+    private static JsonObject Completed(string json)
+    {
+        JsonObject whole = JsonNode.Parse(new Recipe().ToJson())!.AsObject();
+        Merge(whole, JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!.AsObject());
+        return whole;
+
+        static void Merge(JsonObject into, JsonObject from)
+        {
+            foreach ((string key, JsonNode? value) in from.ToArray())
+            {
+                if (value is JsonObject inner && into[key] is JsonObject target) Merge(target, inner);
+                else into[key] = value?.DeepClone();
+            }
+        }
+    }
+
+    /// <summary>A new model as the recipe asks for it: network, starting values, preprocessing and loss.</summary>
+    /// <exception cref="UnknownModelException">There is no such model.</exception>
+    /// <exception cref="ModelOptionsException">An option of the network is out of its range.</exception>
+    /// <exception cref="RecipeException">There is not one class weight for each class.</exception>
+    public Model NewModel(ClassTable classes)
+    {
+        ArgumentNullException.ThrowIfNull(classes);
+        if (ClassWeights is { } weights && weights.Count != classes.Count)
+            throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({string.Join(", ", classes.Names.Take(12))}{(classes.Count > 12 ? ", …" : "")})");
+        var loss = new SemanticLossOptions { AuxWeight = AuxWeight, DiceWeight = DiceWeight, LabelSmoothing = LabelSmoothing, ClassWeights = ClassWeights };
+        return ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide }, Seed, loss);
     }
 
     /// <summary>The random changes that training makes to images.</summary>
@@ -216,8 +266,6 @@ public sealed record Recipe
             _ => throw new RecipeException($"there is no schedule {Schedule}"),
         };
     }
-
-    private static string Plain(string message) => message.Split(" Path:")[0].TrimEnd('.');
 }
 
 /// <summary>A recipe that cannot be used: names the file and the key.</summary>
@@ -225,6 +273,7 @@ public sealed class RecipeException(string message) : Exception(message);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UseStringEnumConverter = true,
-    ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+    ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true, AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(Recipe))]
 internal sealed partial class RecipeJson : JsonSerializerContext;

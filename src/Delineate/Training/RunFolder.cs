@@ -24,6 +24,7 @@ public sealed class RunFolder
         Directory.CreateDirectory(path);
     }
 
+    /// <summary>The folder.</summary>
     public string Path { get; }
 
     /// <summary>The weights with the best validation figure.</summary>
@@ -37,6 +38,8 @@ public sealed class RunFolder
 
     private string Log => In("log.jsonl");
 
+    private string Table => In("metrics.csv");
+
     /// <summary>Notes what the run is trained on and by which recipe, before its first step.</summary>
     public void Remember(RunData data, Recipe recipe)
     {
@@ -46,41 +49,60 @@ public sealed class RunFolder
     }
 
     /// <summary>What <see cref="Remember"/> noted.</summary>
-    /// <exception cref="TrainingException">The folder holds no run.</exception>
+    /// <exception cref="TrainingException">The folder holds no run, or its <c>run.json</c> is damaged.</exception>
+    /// <exception cref="RecipeException">Its <c>recipe.json</c> is damaged.</exception>
     public (RunData Data, Recipe Recipe) Recall()
     {
         if (!File.Exists(In(DataFile)) || !File.Exists(RecipeFile)) throw new TrainingException($"{Path} holds no run that could be resumed: {DataFile} or recipe.json is missing");
+        string json = File.ReadAllText(In(DataFile));
         try
         {
-            RunData data = JsonSerializer.Deserialize(File.ReadAllText(In(DataFile)), TrainingJson.Default.RunData) ?? throw new JsonException("it is empty");
+            RunData data = JsonSerializer.Deserialize(json, TrainingJson.Default.RunData) ?? throw new TrainingException($"{In(DataFile)} is empty");
             return (data, Recipe.Parse(File.ReadAllText(RecipeFile), RecipeFile));
         }
         catch (JsonException e)
         {
-            throw new TrainingException($"{In(DataFile)} cannot be read: {e.Message}");
+            throw new TrainingException($"{In(DataFile)}, {JsonProblem.Describe(e, json, TrainingJson.Default.RunData)}");
         }
     }
 
     /// <summary>Puts the model and the optimizer where the last checkpoint stands; null where there is none.</summary>
-    /// <exception cref="TrainingException">The file holds weights but no place in a run.</exception>
+    /// <exception cref="TrainingException">The file holds weights but no place in a run, or one of another optimizer.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged.</exception>
+    /// <exception cref="WeightsMismatchException">It holds another network.</exception>
     public TrainingState? Restore(Model model, Optimizer optimizer)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
         if (!File.Exists(Last)) return null;
+        using MemoryScope scope = TensorMemory.Scope();
         SafetensorsFile file = SafetensorsFile.Load(Last);
         if (!file.Metadata.TryGetValue(StateKey, out string? json)) throw new TrainingException($"{Last} holds weights but no place in a training run: it cannot be resumed");
-        ModelFile.LoadWeights(file, model);
-        optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
-            .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value.ToTensor()));
-        return JsonSerializer.Deserialize(json, TrainingJson.Default.TrainingState);
+        ModelFile.LoadWeights(file, model, Last);
+        try
+        {
+            optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
+                .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value.ToTensor()));
+            return JsonSerializer.Deserialize(json, TrainingJson.Default.TrainingState) ?? throw new TrainingException($"{Last} holds no place in a training run");
+        }
+        catch (InvalidDataException)
+        {
+            throw new TrainingException($"{Last} was written by another optimizer than the recipe's: resume with the recipe that the run began with");
+        }
+        catch (JsonException e)
+        {
+            throw new TrainingException($"the place in the run that {Last} holds cannot be read, {JsonProblem.Describe(e, json, TrainingJson.Default.TrainingState)}");
+        }
     }
 
-    /// <summary>Cuts the log back to the state that training goes on from.</summary>
-    internal void Begin(TrainingState state)
+    /// <summary>Brings the other files to the state that training goes on from, and clears away what a killed process left half written.</summary>
+    internal void Begin(Model model, TrainingState state)
     {
+        foreach (string file in (string[])[Best, Last, RecipeFile, Table, Log, In(DataFile)]) File.Delete(AtomicFile.PartialOf(file));
+        WriteTable(model, state);
         if (!File.Exists(Log)) return;
-        IEnumerable<string> kept = File.ReadLines(Log).Where(line => StepOf(line) <= state.Step);
-        Replace(Log, string.Concat(kept.Select(l => l + "\n")));
+        string[] lines = File.ReadAllLines(Log), kept = [.. lines.Where(line => StepOf(line) <= state.Step)];
+        if (kept.Length < lines.Length) Replace(Log, string.Concat(kept.Select(l => l + "\n")));
     }
 
     internal void LogStep(TrainingState state, double rate, IReadOnlyDictionary<string, double> sums, int batches, double seconds)
@@ -93,24 +115,27 @@ public sealed class RunFolder
 
     internal void KeepBest(Model model, Recipe recipe, TrainingState state) => ModelFile.Save(Best, model, Card(model, recipe, state));
 
+    /// <summary>Writes all that a resumed run needs, if the weights are sound: a checkpoint never replaces a good one with one of NaNs.</summary>
+    /// <exception cref="TrainingException">A weight is not finite.</exception>
     internal void Checkpoint(Model model, Recipe recipe, Optimizer optimizer, TrainingState state)
     {
+        foreach ((string name, Tensor tensor) in model.Network.StateDict())
+        {
+            if (!System.Numerics.Tensors.TensorPrimitives.IsFiniteAll<float>(tensor.Span))
+                throw new TrainingException($"{name} is no longer finite after step {state.Step} of epoch {state.Epoch + 1}: lower the learning rate or clip gradients. The last good weights are in {Path}");
+        }
+        using MemoryScope scope = TensorMemory.Scope();
         ModelFile.Save(
             Last, model, Card(model, recipe, state),
             optimizer.State().Select(s => (s.Key, s.Value)),
             new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, TrainingJson.Default.TrainingState) });
-        Replace(In("metrics.csv"), Csv(state.History, model.Classes.Names));
+        WriteTable(model, state);
     }
 
-    private static ModelCard Card(Model model, Recipe recipe, TrainingState state) => new()
+    private void WriteTable(Model model, TrainingState state) => Replace(Table, Csv(state.History, model.Classes.Names));
+
+    private static ModelCard Card(Model model, Recipe recipe, TrainingState state) => ModelCard.Of(model) with
     {
-        Model = model.Name,
-        Options = recipe.Options,
-        Classes = model.Classes.Names,
-        Palette = [.. model.Classes.Names.Select((_, i) => model.Classes.Palette[i].ToString())],
-        IgnoreIndex = model.Classes.IgnoreIndex,
-        Background = model.Classes.Background,
-        Preprocessing = model.Preprocessing,
         Recipe = JsonSerializer.SerializeToElement(recipe, RecipeJson.Default.Recipe),
         Metrics = Metrics(state),
     };
@@ -136,7 +161,7 @@ public sealed class RunFolder
         return text.ToString();
 
         static string Number(double? value) => value?.ToString("G7", CultureInfo.InvariantCulture) ?? "";
-        static string Quoted(string text) => text.AsSpan().IndexOfAny(",\"\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+        static string Quoted(string text) => text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }
 
     /// <summary>The step of a log line; a line cut off by a crash counts as never written.</summary>
@@ -145,7 +170,7 @@ public sealed class RunFolder
         try
         {
             using var json = JsonDocument.Parse(line);
-            return json.RootElement.GetProperty("step").GetInt32();
+            return json.RootElement is { ValueKind: JsonValueKind.Object } fields && fields.TryGetProperty("step", out JsonElement step) && step.TryGetInt32(out int number) ? number : int.MaxValue;
         }
         catch (JsonException)
         {
@@ -153,12 +178,7 @@ public sealed class RunFolder
         }
     }
 
-    private static void Replace(string path, string text)
-    {
-        string unfinished = path + ".part";
-        File.WriteAllText(unfinished, text);
-        File.Move(unfinished, path, overwrite: true);
-    }
+    private static void Replace(string path, string text) => AtomicFile.Write(path, file => file.Write(Encoding.UTF8.GetBytes(text)));
 
     private string In(string name) => System.IO.Path.Combine(Path, name);
 }

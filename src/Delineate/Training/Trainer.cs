@@ -29,8 +29,10 @@ public sealed class TrainingException(string message) : Exception(message);
 /// Trains a model by a recipe: one visible loop over epochs and batches, an evaluation and a checkpoint after each epoch. Killed at any
 /// moment and resumed, it ends in the same weights, bit for bit, as if undisturbed: every random number is a function of (seed, epoch, image or step).
 /// </summary>
-public sealed class Trainer
+public sealed class Trainer : IDisposable
 {
+    private const ulong StepStream = 0x5354_4550; // "STEP": keeps the draws of dropout apart from the loader's, which have the same keys
+
     private readonly Model model;
     private readonly Recipe recipe;
     private readonly Dataset? validation;
@@ -42,20 +44,24 @@ public sealed class Trainer
     private TrainingState state;
 
     /// <summary>A trainer that writes into <paramref name="folder"/> and goes on where its last checkpoint stands.</summary>
-    /// <exception cref="TrainingException">The folder's run was trained on other data.</exception>
+    /// <exception cref="TrainingException">There is nothing to train on, or the folder's run cannot be resumed on this data by this recipe.</exception>
+    /// <exception cref="RecipeException">A figure of the recipe is out of its range.</exception>
     public Trainer(Model model, Recipe recipe, Dataset train, Dataset? validation, RunFolder folder)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(recipe);
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(folder);
-        (this.model, this.recipe, this.validation, this.folder) = (model, recipe, validation, folder);
+        (this.model, this.recipe, this.validation, this.folder) = (model, recipe.Checked("the recipe"), validation, folder);
+        if (train.Count == 0) throw new TrainingException("the training set is empty");
         loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle });
         optimizer = recipe.MakeOptimizer(model);
         schedule = recipe.MakeSchedule(StepsPerEpoch);
         fingerprint = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', train.Names))))[..16];
         state = folder.Restore(model, optimizer) ?? new TrainingState { Data = fingerprint };
         if (state.Data != fingerprint) throw new TrainingException($"{folder.Path} holds a run on another training set ({train.Count} images now): choose another output folder, or give this one the data it had");
+        if (state.Batch > loader.BatchesPerEpoch || (state.Batch % recipe.AccumulateBatches != 0 && state.Batch < loader.BatchesPerEpoch))
+            throw new TrainingException($"{folder.Path} stopped inside an epoch of other batches: resume it with the batchSize and accumulateBatches it began with");
     }
 
     /// <summary>Called after every batch and every evaluated image.</summary>
@@ -67,6 +73,10 @@ public sealed class Trainer
     /// <summary>Where the run stands.</summary>
     public TrainingState State => state;
 
+    /// <summary>What the user should know of how the data is used, one sentence each.</summary>
+    public IReadOnlyList<string> Notes => loader.DroppedPerEpoch == 0 ? [] :
+        [$"each epoch leaves out {loader.DroppedPerEpoch} image, another one every time: batch normalisation learns nothing from a last batch of one"];
+
     private int StepsPerEpoch => (loader.BatchesPerEpoch + recipe.AccumulateBatches - 1) / recipe.AccumulateBatches;
 
     /// <summary>Trains until the last epoch, an early stop or the end of the time budget. Cancelled, it writes a checkpoint and returns.</summary>
@@ -74,11 +84,12 @@ public sealed class Trainer
     public TrainingState Run(CancellationToken cancel = default)
     {
         model.Network.Train();
-        folder.Begin(state);
+        folder.Begin(model, state);
         if (state.Step == 0) folder.Checkpoint(model, recipe, optimizer, state); // the starting weights, so that a run killed early loses nothing either
-        while (state.Epoch < recipe.Epochs && state.Stopped is null)
+        // A time budget that ran out leaves an epoch to finish, in this session or, interrupted there, in the next.
+        while (state.Epoch < recipe.Epochs && (state.Stopped is null || state.Batch > 0))
         {
-            if (!TrainEpoch(cancel)) break;
+            if (state.Stopped is null && !TrainEpoch(cancel)) break;
             try
             {
                 FinishEpoch(cancel);
@@ -93,17 +104,18 @@ public sealed class Trainer
         return state;
     }
 
+    /// <summary>Stops the threads that read images.</summary>
+    public void Dispose() => loader.Dispose();
+
     /// <summary>The rest of the current epoch. False where it was cancelled.</summary>
     private bool TrainEpoch(CancellationToken cancel)
     {
         var sinceCheckpoint = Stopwatch.StartNew();
         long began = Stopwatch.GetTimestamp();
-        var group = new List<Batch>(recipe.AccumulateBatches);
-        foreach (Batch batch in loader.Epoch(state.Epoch, state.Batch, CancellationToken.None))
+        using IEnumerator<Batch[]> groups = loader.Epoch(state.Epoch, state.Batch, CancellationToken.None).Chunk(recipe.AccumulateBatches).GetEnumerator();
+        while (Next())
         {
-            group.Add(batch);
-            if (group.Count < recipe.AccumulateBatches && state.Batch + group.Count < loader.BatchesPerEpoch) continue;
-
+            Batch[] group = groups.Current;
             double rate = schedule.At(state.Step);
             IReadOnlyDictionary<string, double> sums = Step(group, rate);
             double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
@@ -111,15 +123,14 @@ public sealed class Trainer
             state = state with
             {
                 Step = state.Step + 1,
-                Batch = state.Batch + group.Count,
+                Batch = state.Batch + group.Length,
                 LossSums = Sum(state.LossSums, sums),
                 Images = state.Images + group.Sum(b => b.Samples.Count),
                 EpochSeconds = state.EpochSeconds + seconds,
                 ElapsedSeconds = state.ElapsedSeconds + seconds,
             };
-            folder.LogStep(state, rate, sums, group.Count, seconds);
+            folder.LogStep(state, rate, sums, group.Length, seconds);
             Report(state.Batch, loader.BatchesPerEpoch, evaluation: false, rate);
-            group.Clear();
 
             bool outOfTime = recipe.TimeBudgetMinutes is { } minutes && state.ElapsedSeconds >= 60 * minutes;
             if (cancel.IsCancellationRequested)
@@ -140,12 +151,25 @@ public sealed class Trainer
             }
         }
         return true;
+
+        bool Next()
+        {
+            try
+            {
+                return groups.MoveNext();
+            }
+            catch (DatasetException)
+            {
+                folder.Checkpoint(model, recipe, optimizer, state); // a file that cannot be read costs no step that was taken
+                throw;
+            }
+        }
     }
 
     /// <summary>One optimizer step on the mean gradient of a few batches. Returns the sums of the loss's terms over them.</summary>
-    private Dictionary<string, double> Step(List<Batch> group, double rate)
+    private Dictionary<string, double> Step(Batch[] group, double rate)
     {
-        using RandomScope random = RandomScope.Begin(recipe.Seed, (ulong)state.Epoch, (ulong)state.Step);
+        using RandomScope random = RandomScope.Begin(recipe.Seed ^ StepStream, (ulong)state.Epoch, (ulong)state.Step);
         var sums = new Dictionary<string, double>();
         foreach (Batch batch in group)
         {
@@ -155,7 +179,7 @@ public sealed class Trainer
             if (!float.IsFinite(total)) throw NotFinite(batch, losses, total, rate);
             sums[""] = sums.GetValueOrDefault("") + total;
             foreach ((string name, float value) in losses.Terms) sums[name] = sums.GetValueOrDefault(name) + value;
-            (group.Count == 1 ? losses.Total : losses.Total * (1f / group.Count)).Backward();
+            (group.Length == 1 ? losses.Total : losses.Total * (1f / group.Length)).Backward();
         }
         if (recipe.ClipGradientNorm is { } norm) GradientClipping.ByNorm(optimizer.Groups.SelectMany(g => g.Parameters.Select(p => p.Tensor)), norm);
         optimizer.Step(rate);
@@ -198,7 +222,7 @@ public sealed class Trainer
                 : state with { EvaluationsSinceBest = state.EvaluationsSinceBest + 1 };
             if (better) folder.KeepBest(model, recipe, state);
             if (!last && recipe.EarlyStop is { } patience && state.EvaluationsSinceBest >= patience)
-                state = state with { Stopped = $"no better mean IoU in {patience} evaluations" };
+                state = state with { Stopped = $"no better {(record.MeanIou is null ? "training loss" : "mean IoU")} in {patience} evaluations" };
         }
         folder.Checkpoint(model, recipe, optimizer, state);
         EpochDone?.Invoke(record);

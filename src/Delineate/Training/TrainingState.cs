@@ -26,13 +26,17 @@ public sealed record TrainingState
     /// <summary>Seconds of the whole run, over all its sessions.</summary>
     public double ElapsedSeconds { get; init; }
 
-    /// <summary>The best validation mean IoU so far (without a validation set: minus the lowest training loss), and its epoch, from 1.</summary>
+    /// <summary>The best validation mean IoU so far; without a validation set minus the lowest training loss. Null before the first.</summary>
     public double? BestScore { get; init; }
+
+    /// <summary>The epoch of <see cref="BestScore"/>, from 1; 0 before the first.</summary>
 
     public int BestEpoch { get; init; }
 
+    /// <summary>Evaluations behind us that brought no better score.</summary>
     public int EvaluationsSinceBest { get; init; }
 
+    /// <summary>The epochs behind us.</summary>
     public IReadOnlyList<EpochRecord> History { get; init; } = [];
 
     /// <summary>A fingerprint of the training set's names: a run is not resumed on other data.</summary>
@@ -45,7 +49,7 @@ public sealed record TrainingState
 /// <summary>What a run is trained on: the folder, its splits (validation "none" for without), and the weights it started from, if any.</summary>
 public sealed record RunData(string Folder, string TrainSplit, string ValidationSplit, string? Weights = null);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(TrainingState))]
 [JsonSerializable(typeof(RunData))]
 internal sealed partial class TrainingJson : JsonSerializerContext;

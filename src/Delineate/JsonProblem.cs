@@ -1,0 +1,81 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Delineate.Data;
+
+namespace Delineate;
+
+/// <summary>Says in plain words what is wrong with a JSON text that a person wrote: the line, the key, what belongs there.</summary>
+internal static class JsonProblem
+{
+    private const int LongestShown = 40;
+
+    /// <summary>"line 3: epochs must be a whole number, not "ten"", for the exception that reading <paramref name="json"/> as <paramref name="type"/> threw.</summary>
+    public static string Describe(JsonException problem, string json, JsonTypeInfo type)
+    {
+        string[] path = (problem.Path ?? "$").Split('.').Skip(1).Select(part => part.Split('[')[0]).ToArray();
+        return $"line {(problem.LineNumber ?? 0) + 1}: {Reason(problem, json, type, path)}";
+    }
+
+    private static string Reason(JsonException problem, string json, JsonTypeInfo type, string[] path)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(json, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+        }
+        catch (JsonException)
+        {
+            return $"this is not valid JSON, at character {(problem.BytePositionInLine ?? 0) + 1}: look for a missing comma, quote or bracket";
+        }
+        using (document)
+        {
+            JsonElement value = document.RootElement;
+            if (value.ValueKind != JsonValueKind.Object) return $"the text must be an object in braces, not {Shown(value)}";
+            string name = "";
+            foreach (string key in path)
+            {
+                name = name.Length == 0 ? key : $"{name}.{key}";
+                if (type.Kind != JsonTypeInfoKind.Object) break;
+                JsonPropertyInfo? property = type.Properties.FirstOrDefault(p => p.Name == key);
+                if (property is null) return $"there is no key '{name}': {NearNames.Suggest(key, [.. type.Properties.Select(p => p.Name)])}";
+                if (value.EnumerateObject().Count(p => p.Name == key) > 1) return $"the key '{name}' is there twice";
+                value = value.TryGetProperty(key, out JsonElement inner) ? inner : default;
+                type = type.Options.GetTypeInfo(property.PropertyType);
+                if (value.ValueKind is not JsonValueKind.Object) break;
+            }
+            if (name.Length == 0) return MissingKeys(value, type);
+            return $"{name} must be {Wanted(type)}{(value.ValueKind == JsonValueKind.Undefined ? "" : $", not {Shown(value)}")}";
+        }
+    }
+
+    private static string MissingKeys(JsonElement value, JsonTypeInfo type)
+    {
+        string[] missing = [.. type.Properties.Where(p => p.IsRequired && !value.TryGetProperty(p.Name, out _)).Select(p => $"'{p.Name}'")];
+        return missing.Length > 0 ? $"the key {string.Join(", ", missing)} is missing" : "its values do not fit together";
+    }
+
+    private static string Wanted(JsonTypeInfo type)
+    {
+        Type kind = Nullable.GetUnderlyingType(type.Type) ?? type.Type;
+        string orNull = Nullable.GetUnderlyingType(type.Type) is null ? "" : " or null";
+        if (kind.IsEnum) return $"one of {string.Join(", ", Enum.GetNames(kind).Select(JsonNamingPolicy.CamelCase.ConvertName))}";
+        string plain = Type.GetTypeCode(kind) switch
+        {
+            TypeCode.Boolean => "true or false",
+            TypeCode.String => "a text in quotes",
+            TypeCode.Byte => "a whole number of 0 to 255",
+            TypeCode.UInt64 => "a whole number, 0 or more",
+            TypeCode.Int32 or TypeCode.Int64 => "a whole number",
+            TypeCode.Single or TypeCode.Double => "a number",
+            _ when type.Kind == JsonTypeInfoKind.Enumerable => $"a list in brackets, each {Wanted(type.Options.GetTypeInfo(type.ElementType!))}",
+            _ => "an object in braces",
+        };
+        return plain + orNull;
+    }
+
+    private static string Shown(JsonElement value)
+    {
+        string text = value.GetRawText().ReplaceLineEndings(" ");
+        return text.Length <= LongestShown ? text : text[..LongestShown] + "…";
+    }
+}

@@ -1,0 +1,223 @@
+using Delineate.Data;
+using Delineate.Models;
+using Delineate.Tensors;
+using Delineate.Tensors.Nn;
+using Delineate.Tensors.Optim;
+using Delineate.Testing;
+using Delineate.Training;
+using Xunit;
+
+namespace Delineate.Tests.Training;
+
+/// <summary>The memory counters are the process's, so these tests run while no other does.</summary>
+[CollectionDefinition(nameof(TrainerTests), DisableParallelization = true)]
+[Collection(nameof(TrainerTests))]
+public sealed class TrainerTests : IDisposable
+{
+    private readonly TinyRun run = new();
+
+    public void Dispose() => run.Dispose();
+
+    [Fact]
+    public void The_auxiliary_head_has_a_group_of_its_own_at_ten_times_the_rate()
+    {
+        SemanticModel model = TinyRun.Fcn();
+        Optimizer optimizer = new Recipe().MakeOptimizer(model);
+        Assert.Equal([1, 10], optimizer.Groups.Select(g => g.LearningRateScale));
+        Assert.All(optimizer.Groups[1].Parameters, p => Assert.StartsWith("aux_classifier.", p.Name, StringComparison.Ordinal));
+        Assert.DoesNotContain(optimizer.Groups[0].Parameters, p => p.Name.StartsWith("aux_classifier.", StringComparison.Ordinal));
+        Assert.Equal(model.Network.NamedParameters().Count(), optimizer.Groups.Sum(g => g.Parameters.Count));
+        Assert.Single(new Recipe().MakeOptimizer(Pointwise()).Groups);
+    }
+
+    [Fact]
+    public void Accumulated_batches_step_along_the_mean_gradient_of_the_large_one()
+    {
+        // No normalisation and no ignored pixel: the mean over 4 images is the mean of the means over 2.
+        Recipe recipe = TinyRun.UNetRecipe with { Epochs = 1, BaseSize = null, CropSize = [20, 20], ColorJitter = 0, WarmupEpochs = 0, BatchSize = 4 };
+        var data = new Renamed([1, 2, 4, 5, 7, 8, 10, 11]); // none of them has an ignored border
+        float[] large = Trained(recipe), accumulated = Trained(recipe with { BatchSize = 2, AccumulateBatches = 2 }), small = Trained(recipe with { BatchSize = 2 });
+        TensorAssert.Close(Array.ConvertAll(large, v => (double)v), accumulated, 1e-5);
+        Assert.Throws<Xunit.Sdk.FailException>(() => TensorAssert.Close(Array.ConvertAll(large, v => (double)v), small, 1e-5));
+
+        float[] Trained(Recipe recipe)
+        {
+            using var own = new TinyRun();
+            SemanticModel model = Pointwise();
+            TinyRun.Train(model, recipe, own.Folder, data);
+            return [.. model.Network.StateDict().SelectMany(s => s.Tensor.ToArray())];
+        }
+    }
+
+    [Fact]
+    public void The_loss_falls_and_the_best_weights_are_those_of_the_best_evaluation()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { Epochs = 6, Optimizer = OptimizerKind.AdamW, LearningRate = 0.02, ColorJitter = 0 };
+        Dataset validation = new Squares(3);
+        TrainingState state = TinyRun.Train(recipe.NewModel(validation.Classes), recipe, run.Folder, new Squares(8), validation);
+        Assert.Equal(Enumerable.Range(1, 6), state.History.Select(r => r.Epoch));
+        Assert.True(state.History[^1].TrainLoss < 0.7 * state.History[0].TrainLoss);
+        Assert.Equal(state.History.Max(r => r.MeanIou), state.BestScore);
+        Assert.Equal(state.BestScore, state.History[state.BestEpoch - 1].MeanIou);
+        Model best = ModelFile.Load(run.Folder.Best, out ModelCard card);
+        Assert.Equal(state.BestScore, Evaluator.Run(best, validation).Scores().MeanIou);
+        Assert.Equal(state.BestScore, card.Metrics!["mean_iou"]);
+        Assert.Equal(state.BestEpoch, card.Metrics["epoch"]);
+    }
+
+    [Fact]
+    public void Without_a_validation_set_the_lowest_training_loss_is_best()
+    {
+        TrainingState state = TinyRun.Train(TinyRun.UNetRecipe.NewModel(new Squares(1).Classes), TinyRun.UNetRecipe, run.Folder);
+        Assert.Equal(-state.History.Min(r => r.TrainLoss), state.BestScore);
+        Assert.All(state.History, r => Assert.Null(r.MeanIou));
+        Assert.True(File.Exists(run.Folder.Best));
+    }
+
+    [Fact]
+    public void Evaluation_comes_every_so_many_epochs_and_after_the_last()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { Epochs = 5, EvalEvery = 2 };
+        TrainingState state = TinyRun.Train(recipe.NewModel(new Squares(1).Classes), recipe, run.Folder, new Squares(2), new Squares(1));
+        Assert.Equal([2, 4, 5], state.History.Where(r => r.MeanIou is not null).Select(r => r.Epoch));
+    }
+
+    [Fact]
+    public void A_run_without_progress_stops_early_and_says_why()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { Epochs = 9, LearningRate = 1e-30, WarmupEpochs = 0, EarlyStop = 2, EvalShortSide = null };
+        SemanticModel model = Pointwise();
+        TrainingState state = TinyRun.Train(model, recipe, run.Folder, new Squares(2), new Squares(1));
+        Assert.Equal((3, 1), (state.Epoch, state.BestEpoch));
+        Assert.Equal("no better mean IoU in 2 evaluations", state.Stopped);
+    }
+
+    [Fact]
+    public void A_used_up_time_budget_stops_after_the_step_and_evaluates()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { TimeBudgetMinutes = 1e-9 };
+        TrainingState state = TinyRun.Train(recipe.NewModel(new Squares(1).Classes), recipe, run.Folder, validation: new Squares(1));
+        Assert.Equal(1, state.Step);
+        Assert.Contains("time budget", state.Stopped, StringComparison.Ordinal);
+        Assert.NotNull(Assert.Single(state.History).MeanIou);
+    }
+
+    [Fact]
+    public void A_loss_that_is_not_finite_stops_and_names_step_images_and_terms()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { LearningRate = 1e30, WarmupEpochs = 0, DiceWeight = 1 };
+        TrainingException e = Assert.Throws<TrainingException>(() => TinyRun.Train(recipe.NewModel(new Squares(1).Classes), recipe, run.Folder));
+        foreach (string part in (string[])["step 2 of epoch 1", "cross_entropy", "dice", "square", "rate", run.Path]) Assert.Contains(part, e.Message, StringComparison.Ordinal);
+        Assert.All(TinyRun.Tensors(run.Folder.Last), t => Assert.All(t.Value, v => Assert.True(float.IsFinite(v)))); // the starting weights
+    }
+
+    [Fact]
+    public void Weights_that_are_not_finite_never_replace_a_checkpoint()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { LearningRate = 1e38, WeightDecay = 1, WarmupEpochs = 0, Epochs = 1, Momentum = 0 };
+        SemanticModel model = Pointwise();
+        foreach ((_, Tensor tensor) in model.Network.NamedParameters()) tensor.Span.Fill(100); // rate · decay · 100 is beyond a float
+        TrainingException e = Assert.Throws<TrainingException>(() => TinyRun.Train(model, recipe, run.Folder, new Squares(2)));
+        Assert.Contains("no longer finite after step 1", e.Message, StringComparison.Ordinal);
+        Assert.Equal(100, TinyRun.Tensors(run.Folder.Last)["weight"][0]);
+    }
+
+    [Fact]
+    public void A_last_batch_of_one_is_left_out_and_said()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { Epochs = 1 };
+        using var trainer = new Trainer(recipe.NewModel(new Squares(1).Classes), recipe, new Squares(5), null, run.Folder);
+        Assert.Contains("leaves out 1 image", Assert.Single(trainer.Notes), StringComparison.Ordinal);
+        Assert.Equal(2, trainer.Run().Step);
+    }
+
+    [Fact]
+    public void A_training_set_of_one_image_trains()
+    {
+        TrainingState state = TinyRun.Train(TinyRun.UNetRecipe.NewModel(new Squares(1).Classes), TinyRun.UNetRecipe, run.Folder, new Squares(1));
+        Assert.Equal(2, state.Step);
+        Assert.True(double.IsFinite(state.History[^1].TrainLoss));
+    }
+
+    [Fact]
+    public void An_empty_training_set_is_refused() =>
+        Assert.Contains("empty", Assert.Throws<TrainingException>(() => TinyRun.Train(Pointwise(), TinyRun.UNetRecipe, run.Folder, new Squares(0))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_file_that_cannot_be_read_is_named_and_costs_no_step()
+    {
+        bool broken = true;
+        var data = new Squares(6)
+        {
+            Reading = i =>
+            {
+                if (i == 4 && broken) throw new DatasetException("images/square4.png", "cut short", null);
+            },
+        };
+        // Which step meets the image depends on the order alone.
+        int place = Array.IndexOf(new DataLoader(data, options: new DataLoaderOptions { BatchSize = 2, Seed = TinyRun.UNetRecipe.Seed }).Order(0), 4) / 2;
+        DatasetException e = Assert.Throws<DatasetException>(() => TinyRun.Train(Model(), TinyRun.UNetRecipe, run.Folder, data));
+        Assert.Contains("images/square4.png", e.Message, StringComparison.Ordinal);
+        broken = false; // mended
+        using (var trainer = new Trainer(Model(), TinyRun.UNetRecipe, data, null, run.Folder)) Assert.Equal(place, trainer.State.Step);
+        Assert.Equal(6, TinyRun.Train(Model(), TinyRun.UNetRecipe, run.Folder, data).Step);
+
+        static Model Model() => TinyRun.UNetRecipe.NewModel(new Squares(1).Classes);
+    }
+
+    [Fact]
+    public void Nothing_but_weights_and_optimizer_state_stays_in_memory()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { Epochs = 4, BaseSize = null };
+        Model model = recipe.NewModel(new Squares(1).Classes);
+        using var trainer = new Trainer(model, recipe, new Squares(6), new Squares(2), run.Folder);
+        long before = TensorMemory.BytesInUse;
+        trainer.Run();
+        Assert.InRange(TensorMemory.BytesInUse, 0, before); // falls only when the collector takes what other tests left
+    }
+
+    [Fact]
+    public void Steps_take_no_new_memory_once_the_first_are_done()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { Epochs = 4, BaseSize = null };
+        var peaks = new List<long>();
+        using var trainer = new Trainer(recipe.NewModel(new Squares(1).Classes), recipe, new Squares(6), null, run.Folder) { Progress = _ => peaks.Add(TensorMemory.PeakBytes) };
+        TensorMemory.Trim();
+        TensorMemory.ResetPeak();
+        trainer.Run();
+        Assert.Equal(12, peaks.Count);
+        Assert.Equal(peaks[3], peaks[^1]);
+    }
+
+    [Fact]
+    public void Another_training_set_another_batch_size_or_another_optimizer_cannot_go_on_with_a_run()
+    {
+        TinyRun.Train(Model(), TinyRun.UNetRecipe, run.Folder, steps: 1);
+        Assert.Contains("another training set", Refusal(TinyRun.UNetRecipe, new Squares(8)), StringComparison.Ordinal);
+        Assert.Contains("other batches", Refusal(TinyRun.UNetRecipe with { AccumulateBatches = 2 }, new Squares(7)), StringComparison.Ordinal);
+        Assert.Contains("another optimizer", Refusal(TinyRun.UNetRecipe with { Optimizer = OptimizerKind.AdamW }, new Squares(7)), StringComparison.Ordinal);
+
+        string Refusal(Recipe recipe, Dataset data) => Assert.Throws<TrainingException>(() => new Trainer(Model(), recipe, data, null, run.Folder)).Message;
+
+        static Model Model() => TinyRun.UNetRecipe.NewModel(new Squares(1).Classes);
+    }
+
+    /// <summary>One 1×1 convolution: what comes out of it can be computed by hand.</summary>
+    private static SemanticModel Pointwise()
+    {
+        var network = new Conv2d(new Philox(5), 3, 2, 1);
+        return new SemanticModel("pointwise", network, x => new SemanticLogits(network.Forward(x)), minimumSize: 1) { Classes = new Squares(1).Classes };
+    }
+
+    /// <summary>Some of the squares.</summary>
+    private sealed class Renamed(int[] indices) : Dataset
+    {
+        private readonly Squares all = new(indices.Max() + 1);
+
+        public override ClassTable Classes => all.Classes;
+
+        public override IReadOnlyList<string> Names { get; } = [.. indices.Select(i => $"square{i}")];
+
+        public override Sample Load(int index) => all.Load(indices[index]);
+    }
+}
