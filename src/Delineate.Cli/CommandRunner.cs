@@ -100,9 +100,14 @@ internal static class CommandRunner
 
         private void Ask(PosixSignalContext context)
         {
-            if (source.IsCancellationRequested) return; // the system's own handling: the end
+            bool onTerminal = !Console.IsErrorRedirected;
+            if (source.IsCancellationRequested)
+            {
+                if (onTerminal) Console.Error.Write("\e[?25h\n"); // the cursor that a progress bar hides
+                return; // the system's own handling: the end
+            }
             context.Cancel = true;
-            Console.Error.WriteLine("interrupted: ending after this step; once more ends at once");
+            Console.Error.WriteLine($"{(onTerminal ? "\n" : "")}interrupted: ending after this step; once more ends at once");
             source.Cancel();
         }
     }

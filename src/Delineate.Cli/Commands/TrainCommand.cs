@@ -15,8 +15,8 @@ internal static class TrainCommand
         var output = new Option<string?>("--output", "-o") { Description = "The run's folder; it must not hold another run", HelpName = "DIR" };
         var resume = new Option<string?>("--resume") { Description = "Go on with the run in this folder, exactly as if it had not stopped", HelpName = "DIR" };
         var weights = new Option<string?>("--weights") { Description = "Start from these weights (a model file or a PyTorch .pth of the same network; layers of another class count start anew)", HelpName = "FILE" };
-        var trainSplit = new Option<string>("--train-split") { Description = "The split to train on", DefaultValueFactory = _ => "train" };
-        var validationSplit = new Option<string>("--val-split") { Description = "The split to evaluate on; none trains without", DefaultValueFactory = _ => "val" };
+        var trainSplit = new Option<string>("--train-split") { HelpName = "NAME", Description = "The split to train on", DefaultValueFactory = _ => "train" };
+        var validationSplit = new Option<string>("--val-split") { HelpName = "NAME", Description = "The split to evaluate on; none trains without", DefaultValueFactory = _ => "val" };
         var skipCheck = new Option<bool>("--skip-check") { Description = "Do not look through the data first" };
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();

@@ -107,10 +107,10 @@ public static class TrainingReport
             page.Append(CultureInfo.InvariantCulture, $"<h2>Confusion matrix</h2><p>{n} classes are too many to draw; metrics.json holds the matrix.</p>");
             return;
         }
-        const int Cell = 30, Margin = 120;
+        const int Cell = 30, Margin = 120, Slant = 64; // the last column's name leans out to the right
         int side = Margin + (n * Cell);
         page.Append("<h2>Confusion matrix</h2><p>Each row is a class of the truth, each column what its pixels were taken for, in per cent of the row.</p><div class=\"scroll\">");
-        page.Append(CultureInfo.InvariantCulture, $"<svg class=\"matrix\" width=\"{side + 8}\" height=\"{side + 8}\" viewBox=\"0 0 {side + 8} {side + 8}\" role=\"img\" aria-label=\"confusion matrix\">");
+        page.Append(CultureInfo.InvariantCulture, $"<svg class=\"matrix\" width=\"{side + Slant}\" height=\"{side + 8}\" viewBox=\"0 0 {side + Slant} {side + 8}\" role=\"img\" aria-label=\"confusion matrix\">");
         for (int t = 0; t < n; t++)
         {
             int middle = Margin + (t * Cell) + (Cell / 2);
@@ -167,7 +167,7 @@ public static class TrainingReport
         body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}main{max-width:1180px;margin:0 auto;padding:16px}
         h1{font-size:1.6rem;margin:.4em 0}h2{font-size:1.2rem;margin:1.6em 0 .4em}p{margin:.4em 0}
         .facts{display:flex;flex-wrap:wrap;gap:8px 28px;margin:0}.facts dt{color:var(--mute);font-size:.8rem}.facts dd{margin:0;font-weight:600}
-        .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:12px}.chart{width:100%;height:auto;border:1px solid var(--line);border-radius:8px}
+        .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:12px}.chart{width:100%;height:auto;border:1px solid var(--line);border-radius:8px}
         svg text{fill:var(--fg);font:12px system-ui,sans-serif}svg .tick{fill:var(--mute);font-size:11px}svg .title{font-weight:600;font-size:13px}svg .grid{stroke:var(--line)}svg .cell{font-size:11px}
         .scroll{overflow-x:auto}table{border-collapse:collapse}th,td{padding:4px 14px 4px 0;text-align:left;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
         .bar{width:160px}.bar i{display:block;height:10px;border-radius:5px;background:var(--c1)}.swatch{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:8px;border:1px solid var(--line)}

@@ -1,0 +1,94 @@
+using System.Text.Json.Nodes;
+using Delineate.Cli.Commands;
+using Delineate.Imaging;
+using Xunit;
+
+namespace Delineate.Cli.Tests.Commands;
+
+public class PredictCommandTests
+{
+    [Fact]
+    public void Images_of_any_size_get_a_mask_of_their_own_size_and_an_overlay()
+    {
+        using var folder = new TempFolder();
+        folder.Picture("in/one.png", 1, 1);
+        folder.Picture("in/long.png", 17, 300);
+        folder.Picture("in/odd.jpg", 37, 23);
+        CliRun run = CliRun.Of("predict", "--weights", folder.Weights(), folder.At("in"), "-o", folder.At("out"), "--json");
+        Assert.Equal(0, run.Code);
+        JsonArray images = run.Json["images"]!.AsArray();
+        Assert.Equal(3, images.Count);
+        foreach (JsonNode? image in images)
+        {
+            (int height, int width) = ((int)image!["height"]!, (int)image["width"]!);
+            LabelMap mask = ImageFile.LoadLabels((string)image["mask"]!);
+            Assert.Equal((height, width), (mask.Height, mask.Width));
+            Assert.All(mask.Labels, label => Assert.InRange(label, 0, 1));
+            Assert.Equal(height * width, image["classes"]!.AsObject().Sum(c => (int)c.Value!["pixels"]!));
+            Assert.True(ImageFile.Load((string)image["overlay"]!).Width >= width);
+        }
+        Assert.Equal(run.Output, File.ReadAllText(folder.At("out/predictions.json")));
+    }
+
+    [Fact]
+    public void An_unreadable_image_is_named_and_the_rest_done()
+    {
+        using var folder = new TempFolder();
+        string bad = folder.Text("in/a.png", "no picture");
+        folder.Picture("in/b.png");
+        CliRun run = CliRun.Of("predict", "--weights", folder.Weights(), folder.At("in"), "-o", folder.At("out"));
+        Assert.Equal(CommandRunner.UserMistake, run.Code);
+        Assert.Contains($"error: {bad}: ", run.Errors);
+        Assert.Contains("1 image segmented into", run.Output);
+        Assert.True(File.Exists(folder.At("out/b.png")));
+        Assert.False(File.Exists(folder.At("out/a.png")));
+    }
+
+    [Theory]
+    [InlineData("photos", "the results would overwrite the input")]
+    [InlineData("photos", "the results would overwrite the input", "--overwrite")]
+    [InlineData("mine", "is there already")]
+    public void Nothing_of_the_users_is_overwritten(string output, string message, params string[] more)
+    {
+        using var folder = new TempFolder();
+        string photo = folder.Picture("photos/a.png"), mine = folder.Picture("mine/a.png", shade: 99);
+        (byte[] photoBytes, byte[] mineBytes) = (File.ReadAllBytes(photo), File.ReadAllBytes(mine));
+        CliRun run = CliRun.Of(["predict", "--weights", folder.Weights(), photo, "-o", folder.At(output), .. more]);
+        Assert.Equal(CommandRunner.UserMistake, run.Code);
+        Assert.Contains(message, run.Error);
+        Assert.Equal(photoBytes, File.ReadAllBytes(photo));
+        Assert.Equal(mineBytes, File.ReadAllBytes(mine));
+        Assert.Single(Directory.GetFiles(folder.At(output)));
+    }
+
+    [Fact]
+    public void Results_of_an_earlier_run_are_replaced()
+    {
+        using var folder = new TempFolder();
+        string photo = folder.Picture("a.jpg"), weights = folder.Weights();
+        for (int i = 0; i < 2; i++) Assert.Equal(0, CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out")).Code);
+        File.Delete(folder.At("out/predictions.json"));
+        Assert.Contains("--overwrite", CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out")).Error);
+        Assert.Equal(0, CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out"), "--overwrite").Code);
+    }
+
+    [Fact]
+    public void A_file_that_is_no_model_and_an_output_that_is_a_file_are_told()
+    {
+        using var folder = new TempFolder();
+        string photo = folder.Picture("a.png");
+        CliRun noModel = CliRun.Of("predict", "--weights", photo, photo, "-o", folder.At("out"));
+        Assert.Equal(CommandRunner.UserMistake, noModel.Code);
+        Assert.StartsWith($"error: {photo}: not a safetensors file", noModel.Error);
+        CliRun noFolder = CliRun.Of("predict", "--weights", folder.Weights(), photo, "-o", folder.Text("file", "x"));
+        Assert.Equal((CommandRunner.UserMistake, $"error: {folder.At("file")} is a file: results need a folder"), (noFolder.Code, noFolder.Error));
+    }
+
+    [Fact]
+    public void Files_of_the_same_name_get_results_of_their_own()
+    {
+        Assert.Equal(["x", "x_2", "y", "x_3"], PredictionFolder.Names(["a/x.png", "b/x.jpg", "y.png", "X.png"]).Select(n => n.ToLowerInvariant()));
+        Assert.Equal(["x", "x_overlay_2"], PredictionFolder.Names(["x.png", "x_overlay.png"]));
+        Assert.Equal(["x_overlay", "x_2"], PredictionFolder.Names(["x_overlay.png", "x.png"]));
+    }
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Delineate.Cli.Tests.Commands;
+
+public class TrainCommandTests
+{
+    [Fact]
+    public void A_run_prints_one_object_leaves_its_files_and_can_be_evaluated()
+    {
+        using var folder = new TempFolder();
+        string data = folder.Data(), run = folder.At("run");
+        CliRun train = CliRun.Of(["train", "--data", data, "--output", run, "--json", .. TempFolder.TinyRecipe]);
+        Assert.True(train.Code == 0, train.Errors);
+        Assert.Equal("unet", (string)train.Json["model"]!);
+        Assert.Equal(1, (int)train.Json["epochs"]!);
+        Assert.Contains("epoch 1/1  loss", train.Errors);
+        foreach (string file in (string[])["best.safetensors", "last.safetensors", "recipe.json", "metrics.csv", "log.jsonl", "metrics.json", "report.html"])
+            Assert.True(File.Exists(Path.Combine(run, file)), file);
+        Assert.Equal(2, (int)JsonNode.Parse(File.ReadAllText(Path.Combine(run, "recipe.json")))!["options"]!["channels"]!);
+
+        CliRun again = CliRun.Of(["train", "--data", data, "--output", run, .. TempFolder.TinyRecipe]);
+        Assert.Equal(CommandRunner.UserMistake, again.Code);
+        Assert.Contains("holds a run already: go on with 'delineate train --resume", again.Error);
+        CliRun changed = CliRun.Of("train", "--resume", run, "--epochs", "5");
+        Assert.Equal(CommandRunner.UserMistake, changed.Code);
+        Assert.Contains("--epochs cannot be changed", changed.Error);
+
+        string best = Path.Combine(run, "best.safetensors");
+        CliRun eval = CliRun.Of("eval", "--weights", best, "--data", data, "--output", folder.At("eval"));
+        Assert.Equal(0, eval.Code);
+        foreach (string line in (string[])["global correct: ", "average row correct: [", "IoU: [", "mean IoU: "]) Assert.Contains("\n" + line, eval.Output);
+        Assert.True(File.Exists(folder.At("eval/metrics.json")) && File.Exists(folder.At("eval/report.html")));
+        CliRun json = CliRun.Of("eval", "--weights", best, "--data", data, "--size", "network", "--json");
+        Assert.Equal(("network", 2), ((string)json.Json["size"]!, (int)json.Json["images"]!));
+
+        CliRun otherClasses = CliRun.Of("eval", "--weights", best, "--data", folder.Data("other", "\"sky\", \"road\""));
+        Assert.Equal(CommandRunner.UserMistake, otherClasses.Code);
+        Assert.Contains("knows the classes [dark, bright], the data set has [sky, road]", otherClasses.Error);
+        CliRun noSplit = CliRun.Of("eval", "--weights", best, "--data", data, "--split", "tset");
+        Assert.Equal(CommandRunner.UserMistake, noSplit.Code);
+        Assert.Contains("there is no split 'tset'", noSplit.Error);
+    }
+
+    [Theory]
+    [InlineData("did you mean 'unet'?", "--model", "unett")]
+    [InlineData("99", "--model", "unet", "--depth", "99")]
+    [InlineData("output stride", "--model", "fcn_resnet18", "--output-stride", "7")]
+    [InlineData("3 figures for 2 classes", "--model", "unet", "--class-weights", "1,2,3")]
+    [InlineData("there is no file no.pth", "--model", "unet", "--channels", "2", "--weights", "no.pth")]
+    [InlineData("there is no split 'vall'", "--model", "unet", "--val-split", "vall")]
+    public void A_mistake_leaves_no_folder_behind(string message, params string[] more)
+    {
+        using var folder = new TempFolder();
+        CliRun run = CliRun.Of(["train", "--data", folder.Data(), "--output", folder.At("run"), .. more]);
+        Assert.Equal((CommandRunner.UserMistake, ""), (run.Code, run.Output));
+        Assert.StartsWith("error: ", run.Error);
+        Assert.Contains(message, run.Error);
+        Assert.False(Directory.Exists(folder.At("run")));
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public void Interrupted_it_writes_a_checkpoint_and_says_how_to_go_on(string signal)
+    {
+        if (OperatingSystem.IsWindows()) return; // no such signals to send
+        using var folder = new TempFolder();
+        string run = folder.At("run");
+        string[] args = ["train", "--data", folder.Data(), "--output", run, .. TempFolder.TinyRecipe, "--epochs", "100000", "--val-split", "none"];
+        args = [.. args.Where((a, i) => !(a == "--epochs" && args[i + 1] == "1") && !(a == "1" && args[i - 1] == "--epochs"))];
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(CommandRunner).Assembly.Location, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var errors = new List<string>();
+        while (process.StandardError.ReadLine() is { } line)
+        {
+            errors.Add(line);
+            if (line.StartsWith("epoch 1/", StringComparison.Ordinal)) Process.Start("kill", [$"-{signal}", $"{process.Id}"])!.WaitForExit();
+        }
+        process.WaitForExit();
+        Assert.Equal(CommandRunner.Interrupted, process.ExitCode);
+        Assert.Contains(errors, e => e.StartsWith("interrupted at step ", StringComparison.Ordinal) && e.EndsWith($"delineate train --resume {run}", StringComparison.Ordinal));
+        Assert.True(File.Exists(Path.Combine(run, "last.safetensors")));
+        Assert.Empty(process.StandardOutput.ReadToEnd());
+    }
+}
