@@ -46,7 +46,7 @@ public class TrainCommandTests
     [Theory]
     [InlineData("did you mean 'unet'?", "--model", "unett")]
     [InlineData("99", "--model", "unet", "--depth", "99")]
-    [InlineData("output stride", "--model", "fcn_resnet18", "--output-stride", "7")]
+    [InlineData("outputStride", "--model", "fcn_resnet18", "--output-stride", "7")]
     [InlineData("3 figures for 2 classes", "--model", "unet", "--class-weights", "1,2,3")]
     [InlineData("there is no file no.pth", "--model", "unet", "--channels", "2", "--weights", "no.pth")]
     [InlineData("there is no split 'vall'", "--model", "unet", "--val-split", "vall")]
