@@ -134,11 +134,11 @@ public sealed record Recipe
         ArgumentNullException.ThrowIfNull(json);
         try
         {
-            return (JsonSerializer.Deserialize(json, RecipeJson.Default.Recipe) ?? throw new RecipeException($"{fileName}: a recipe is an object in braces, not null")).Checked(fileName);
+            return (JsonText.Read(json, RecipeJson.Default.Recipe, new Recipe()) ?? throw new RecipeException($"{fileName}: a recipe is an object in braces, not null")).Checked(fileName);
         }
         catch (JsonException e)
         {
-            throw new RecipeException($"{fileName}, {JsonProblem.Describe(e, json, RecipeJson.Default.Recipe)}");
+            throw new RecipeException($"{fileName}, {JsonText.Describe(e, json, RecipeJson.Default.Recipe)}");
         }
     }
 

@@ -62,7 +62,7 @@ public sealed class RunFolder
         }
         catch (JsonException e)
         {
-            throw new TrainingException($"{In(DataFile)}, {JsonProblem.Describe(e, json, TrainingJson.Default.RunData)}");
+            throw new TrainingException($"{In(DataFile)}, {JsonText.Describe(e, json, TrainingJson.Default.RunData)}");
         }
     }
 
@@ -83,7 +83,7 @@ public sealed class RunFolder
         {
             optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
                 .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value.ToTensor()));
-            return JsonSerializer.Deserialize(json, TrainingJson.Default.TrainingState) ?? throw new TrainingException($"{Last} holds no place in a training run");
+            return JsonText.Read(json, TrainingJson.Default.TrainingState, new TrainingState()) ?? throw new TrainingException($"{Last} holds no place in a training run");
         }
         catch (InvalidDataException)
         {
@@ -91,7 +91,7 @@ public sealed class RunFolder
         }
         catch (JsonException e)
         {
-            throw new TrainingException($"the place in the run that {Last} holds cannot be read, {JsonProblem.Describe(e, json, TrainingJson.Default.TrainingState)}");
+            throw new TrainingException($"the place in the run that {Last} holds cannot be read, {JsonText.Describe(e, json, TrainingJson.Default.TrainingState)}");
         }
     }
 
