@@ -60,7 +60,7 @@ while [ "$done_kills" -lt "$kills" ]; do
   fi
   wait "$victim" 2>/dev/null || true
   done_kills=$((done_kills + 1))
-  steps=$(cat "$work/killed/log.jsonl" 2>/dev/null | wc -l)
+  steps=$({ cat "$work/killed/log.jsonl" 2>/dev/null || true; } | wc -l)
   echo "kill $done_kills after $wait_ms ms, $steps steps in the log$(ls "$work/killed" 2>/dev/null | grep -c partial | sed 's/^0$//; s/^\([1-9].*\)$/, \1 unfinished files/')"
   opens "$work/killed/best.safetensors"
   opens "$work/killed/last.safetensors"
