@@ -33,4 +33,4 @@ while read -r lines file; do
   fi
 done < <(git ls-files '*.cs' | xargs wc -l | sort -rn)
 [ "$long" = 0 ] || { echo "a file is over 600 lines: divide it"; exit 1; }
-git ls-files 'src/*.cs' | xargs wc -l | awk '$2!="total"{n[NR]=$1} END{asort(n); print "  " NR-1 " source files, median " n[int((NR)/2)] " lines"}' 2>/dev/null || true
+git ls-files 'src/*.cs' | xargs -n 1 wc -l | sort -n | awk '{n[NR]=$1} END{print "  " NR " source files, median " n[int((NR+1)/2)] " lines"}'

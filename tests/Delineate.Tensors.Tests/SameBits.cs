@@ -7,11 +7,9 @@ namespace Delineate.Tensors.Tests;
 internal static class SameBits
 {
     private static readonly int[] ThreadCounts = [1, 2, 5];
-    private static readonly Lock OneAtATime = new();
 
     public static void OnAnyThreads(int[][] shapes, Func<Tensor[], Tensor> op)
     {
-        using Lock.Scope alone = OneAtATime.EnterScope();
         float[][]? expected = null;
         int before = ThreadTeam.Threads;
         try

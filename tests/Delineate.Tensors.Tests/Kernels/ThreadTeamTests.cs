@@ -3,7 +3,6 @@ using Xunit;
 
 namespace Delineate.Tensors.Tests;
 
-[Collection(Alone.Name)]
 public sealed class ThreadTeamTests : IDisposable
 {
     private readonly int before = ThreadTeam.Threads;

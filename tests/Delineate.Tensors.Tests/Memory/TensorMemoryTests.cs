@@ -2,7 +2,6 @@ using Xunit;
 
 namespace Delineate.Tensors.Tests;
 
-[Collection(Alone.Name)]
 public sealed class TensorMemoryTests
 {
     private static float Step(Tensor weight)

@@ -5,7 +5,6 @@ using Xunit;
 
 namespace Delineate.Tensors.Tests.Nn;
 
-[Collection(Alone.Name)]
 public sealed class InitTests
 {
     private static readonly Shape Weight = [96, 3, 3, 40]; // fan-in 360, fan-out 864

@@ -1,4 +1,3 @@
-using Delineate.Tensors.Kernels;
 using Delineate.Testing;
 using Xunit;
 
@@ -73,29 +72,10 @@ public sealed class Conv2dTests
     [InlineData(3, 16, 7, 2, 1, 1)]
     [InlineData(64, 64, 3, 1, 2, 1)]
     [InlineData(24, 24, 3, 1, 1, 24)]
-    public void One_thread_and_two_make_the_same_bits(int inputs, int outputs, int kernel, int stride, int dilation, int groups)
-    {
-        int threads = ThreadTeam.Threads;
-        try
-        {
-            float[][] one = Bits(1), two = Bits(2);
-            for (int i = 0; i < one.Length; i++) TensorAssert.SameBits(one[i], two[i]);
-        }
-        finally
-        {
-            ThreadTeam.Threads = threads;
-        }
-
-        float[][] Bits(int count)
-        {
-            ThreadTeam.Threads = count;
-            Tensor x = GradCheck.Input([2, 41, 37, inputs]), w = GradCheck.Input([outputs, kernel, kernel, inputs / groups], 2), b = GradCheck.Input([outputs], 3);
-            (x.RequiresGrad, w.RequiresGrad, b.RequiresGrad) = (true, true, true);
-            Tensor y = x.Conv2d(w, b, stride, dilation * kernel / 2, dilation, groups);
-            y.Backward(GradCheck.Input(y.Shape, 4));
-            return [y.ToArray(), x.Gradient!.ToArray(), w.Gradient!.ToArray(), b.Gradient!.ToArray()];
-        }
-    }
+    public void One_thread_and_two_give_the_same_bits(int inputs, int outputs, int kernel, int stride, int dilation, int groups) =>
+        SameBits.OnAnyThreads(
+            [[2, 41, 37, inputs], [outputs, kernel, kernel, inputs / groups], [outputs]],
+            t => t[0].Conv2d(t[1], t[2], stride, dilation * kernel / 2, dilation, groups));
 
     [Theory]
     [InlineData(1, 1, 1, 1)]

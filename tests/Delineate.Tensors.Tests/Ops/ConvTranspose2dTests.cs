@@ -34,6 +34,13 @@ public sealed class ConvTranspose2dTests
         GradCheck.Run(t => t[0].ConvTranspose2d(t[1], t[2], g.Stride, g.Padding, g.OutputPadding, g.Dilation, g.Groups), v => Reference.ConvTranspose2d(g, v[0], v[1], v[2]), inputs, relative: 1e-5);
     }
 
+    [Theory]
+    [InlineData(33, 21, 4, 2, 1, 1)]
+    [InlineData(21, 21, 16, 8, 4, 1)]
+    [InlineData(24, 24, 3, 2, 1, 24)]
+    public void One_thread_and_two_give_the_same_bits(int inputs, int outputs, int kernel, int stride, int padding, int groups) =>
+        SameBits.OnAnyThreads([[2, 21, 17, inputs], [inputs, kernel, kernel, outputs / groups], [outputs]], t => t[0].ConvTranspose2d(t[1], t[2], stride, padding, groups: groups));
+
     [ReferenceTheory]
     [InlineData("t2s2", 2, 0, 0, 1)]
     [InlineData("t3s2op", 2, 1, 1, 2)]

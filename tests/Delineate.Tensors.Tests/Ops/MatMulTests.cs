@@ -21,6 +21,12 @@ public sealed class MatMulTests
     }
 
     [Theory]
+    [InlineData(new[] { 300, 517 }, new[] { 517, 65 })]
+    [InlineData(new[] { 7, 33, 70 }, new[] { 7, 70, 41 })]
+    [InlineData(new[] { 7, 33, 70 }, new[] { 70, 41 })]
+    public void One_thread_and_two_give_the_same_bits(int[] a, int[] b) => SameBits.OnAnyThreads([a, b], t => t[0].MatMul(t[1]));
+
+    [Theory]
     [InlineData(new[] { 2, 3 }, new[] { 2, 3 })]
     [InlineData(new[] { 2, 3 }, new int[0])]
     [InlineData(new int[0], new[] { 4 })]

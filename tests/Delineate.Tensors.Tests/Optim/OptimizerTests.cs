@@ -6,7 +6,6 @@ using Xunit;
 
 namespace Delineate.Tensors.Tests.Optim;
 
-[Collection(Alone.Name)]
 public sealed class OptimizerTests
 {
     private const int Odd = (1 << 16) + 13; // several pieces and a tail
