@@ -80,7 +80,8 @@ public static class ModelFile
             throw new WeightsFormatException(path, "metadata", "this file has weights but does not say of which model: it was not saved by Delineate");
         try
         {
-            return JsonText.Read(json, ModelCardJson.Default.ModelCard, new ModelCard { Model = "", Classes = [] }) ?? throw new WeightsFormatException(path, "metadata", "the model card is empty");
+            return JsonText.Read(json, ModelCardJson.Default.ModelCard, new ModelCard { Model = "", Classes = [] })
+                ?? throw new WeightsFormatException(path, "metadata", "the model card is empty");
         }
         catch (JsonException e)
         {

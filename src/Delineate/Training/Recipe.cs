@@ -134,7 +134,8 @@ public sealed record Recipe
         ArgumentNullException.ThrowIfNull(json);
         try
         {
-            return (JsonText.Read(json, RecipeJson.Default.Recipe, new Recipe()) ?? throw new RecipeException($"{fileName}: a recipe is an object in braces, not null")).Checked(fileName);
+            return (JsonText.Read(json, RecipeJson.Default.Recipe, new Recipe())
+                ?? throw new RecipeException($"{fileName}: a recipe is an object in braces, not null")).Checked(fileName);
         }
         catch (JsonException e)
         {
@@ -169,7 +170,8 @@ public sealed record Recipe
         Need(AuxWeight >= 0 && float.IsFinite(AuxWeight), "auxWeight", "0 or more", AuxWeight);
         Need(DiceWeight >= 0 && float.IsFinite(DiceWeight), "diceWeight", "0 or more", DiceWeight);
         Need(LabelSmoothing is >= 0 and < 1, "labelSmoothing", "at least 0 and below 1", LabelSmoothing);
-        Need(ClassWeights is null || (ClassWeights.All(w => w >= 0 && float.IsFinite(w)) && ClassWeights.Any(w => w > 0)), "classWeights", "numbers of 0 or more, not all 0", List(ClassWeights));
+        bool goodWeights = ClassWeights is null || (ClassWeights.All(w => w >= 0 && float.IsFinite(w)) && ClassWeights.Any(w => w > 0));
+        Need(goodWeights, "classWeights", "numbers of 0 or more, not all 0", List(ClassWeights));
         Need(BaseSize is null or (>= 8 and <= 8192), "baseSize", "8 to 8192, or null", BaseSize);
         Need(MinScale is > 0 and <= 100, "minScale", "above 0 and at most 100", MinScale);
         Need(MaxScale >= MinScale && MaxScale <= 100, "maxScale", $"at least minScale, {MinScale}, and at most 100", MaxScale);
@@ -202,7 +204,10 @@ public sealed record Recipe
     {
         ArgumentNullException.ThrowIfNull(classes);
         if (ClassWeights is { } weights && weights.Count != classes.Count)
-            throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({string.Join(", ", classes.Names.Take(12))}{(classes.Count > 12 ? ", …" : "")})");
+        {
+            string names = string.Join(", ", classes.Names.Take(12)) + (classes.Count > 12 ? ", …" : "");
+            throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({names})");
+        }
         var loss = new SemanticLossOptions { AuxWeight = AuxWeight, DiceWeight = DiceWeight, LabelSmoothing = LabelSmoothing, ClassWeights = ClassWeights };
         return ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide }, Seed, loss);
     }
