@@ -13,8 +13,8 @@ data=${1:-$here/src/Delineate.Cli/Demo/nuclei}
 work=${2:-$(mktemp -d)}
 kills=${KILLS:-10}
 RANDOM=${RANDOM_SEED:-$$}
-program=$(find "$here/src/Delineate.Cli/bin/Release" -name 'Delineate.Cli.dll' -o -name 'delineate.dll' | head -1)
-[ -n "$program" ] || { echo "build src/Delineate.Cli first"; exit 2; }
+program=$here/src/Delineate.Cli/bin/Release/net10.0/Delineate.Cli.dll
+[ -e "$program" ] || { echo "build src/Delineate.Cli first"; exit 2; }
 picture=$(find "$data" -name '*.png' -o -name '*.jpg' | head -1)
 mkdir -p "$work"
 
@@ -50,7 +50,7 @@ while [ "$done_kills" -lt "$kills" ]; do
     start "$work/killed" &
   fi
   victim=$!
-  wait_ms=$((400 + (RANDOM * 32768 + RANDOM) % (whole / 4)))
+  wait_ms=$((400 + (RANDOM * 32768 + RANDOM) % (whole / 7)))
   sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
   # The function runs in a shell of its own: its child is the process to kill.
   child=$(ps -o pid= --ppid "$victim" | head -1 | tr -d ' ' || true)
@@ -60,7 +60,7 @@ while [ "$done_kills" -lt "$kills" ]; do
   fi
   wait "$victim" 2>/dev/null || true
   done_kills=$((done_kills + 1))
-  steps=$(wc -l <"$work/killed/log.jsonl" 2>/dev/null || echo 0)
+  steps=$({ cat "$work/killed/log.jsonl" 2>/dev/null || true; } | wc -l)
   echo "kill $done_kills after $wait_ms ms, $steps steps in the log$(ls "$work/killed" 2>/dev/null | grep -c partial | sed 's/^0$//; s/^\([1-9].*\)$/, \1 unfinished files/')"
   opens "$work/killed/best.safetensors"
   opens "$work/killed/last.safetensors"

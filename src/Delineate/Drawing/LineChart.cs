@@ -46,7 +46,8 @@ internal static class LineChart
         foreach (Curve curve in curves)
         {
             List<(double X, double Y)> line = [.. curve.Points.Where(p => double.IsFinite(p.Y))];
-            svg.Append(CultureInfo.InvariantCulture, $"<polyline fill=\"none\" stroke=\"{curve.Color}\" stroke-width=\"2\" points=\"{string.Join(' ', line.Select(p => string.Create(CultureInfo.InvariantCulture, $"{X(p.X):F1},{Y(p.Y):F1}")))}\"/>");
+            string places = string.Join(' ', line.Select(p => string.Create(CultureInfo.InvariantCulture, $"{X(p.X):F1},{Y(p.Y):F1}")));
+            svg.Append(CultureInfo.InvariantCulture, $"<polyline fill=\"none\" stroke=\"{curve.Color}\" stroke-width=\"2\" points=\"{places}\"/>");
             if (line.Count > 200) continue;
             foreach ((double x, double y) in line)
                 svg.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{X(x):F1}\" cy=\"{Y(y):F1}\" r=\"3\" fill=\"{curve.Color}\"><title>{Text(curve.Name)}, {Text(xName)} {Number(x)}: {y:G5}</title></circle>");
@@ -59,7 +60,10 @@ internal static class LineChart
 
     internal static string Text(string text) => WebUtility.HtmlEncode(new string([.. text.Where(c => !char.IsControl(c) || c is '\n' or '\t')]));
 
-    /// <summary>Round numbers that cover low … high in about <paramref name="wanted"/> steps of 1, 2 or 5 times a power of ten, none below <paramref name="leastStep"/>.</summary>
+    /// <summary>
+    /// Round numbers that cover low … high in about <paramref name="wanted"/> steps of 1, 2 or 5 times a power of ten, none below
+    /// <paramref name="leastStep"/>.
+    /// </summary>
     internal static double[] Ticks(double low, double high, int wanted, double leastStep = 0)
     {
         if (high - low < 1e-12 * Math.Max(1, Math.Abs(high))) (low, high) = (low - 0.5, high + 0.5);

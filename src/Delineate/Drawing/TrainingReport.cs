@@ -45,7 +45,10 @@ public static class TrainingReport
     {
         ArgumentNullException.ThrowIfNull(content);
         var page = new StringBuilder();
-        page.Append(CultureInfo.InvariantCulture, $"<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><title>{Text(content.Title)}</title><style>{Style}</style></head><body><main>");
+        page.Append(CultureInfo.InvariantCulture, $"""
+            <!DOCTYPE html><html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width, initial-scale=1"/>
+            <title>{Text(content.Title)}</title><style>{Style}</style></head><body><main>
+            """);
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Text(content.Title)}</h1><dl class=\"facts\">");
         foreach ((string name, string value) in content.Facts) page.Append(CultureInfo.InvariantCulture, $"<div><dt>{Text(name)}</dt><dd>{Text(value)}</dd></div>");
         page.Append("</dl>");
@@ -57,7 +60,8 @@ public static class TrainingReport
         }
         Examples(page, "Worst images", "Lowest mean IoU over the classes that occur in the image.", content.Worst, content.Classes);
         Examples(page, "Best images", "Highest mean IoU over the classes that occur in the image.", content.Best, content.Classes);
-        if (content.Recipe is { } recipe) page.Append(CultureInfo.InvariantCulture, $"<h2>Recipe</h2><details><summary>The effective recipe, as JSON</summary><pre>{Text(recipe)}</pre></details>");
+        if (content.Recipe is { } recipe)
+            page.Append(CultureInfo.InvariantCulture, $"<h2>Recipe</h2><details><summary>The effective recipe, as JSON</summary><pre>{Text(recipe)}</pre></details>");
         return page.Append("</main></body></html>\n").ToString();
     }
 
@@ -84,13 +88,22 @@ public static class TrainingReport
 
     private static void ScoreTable(StringBuilder page, SegmentationScores scores, ClassTable classes)
     {
-        page.Append(CultureInfo.InvariantCulture, $"<h2>Scores</h2><p><b>Mean IoU {100 * scores.MeanIou:F1}</b> · pixel accuracy {100 * scores.PixelAccuracy:F1} · mean accuracy {100 * scores.MeanAccuracy:F1} · frequency-weighted IoU {100 * scores.FrequencyWeightedIou:F1} · mean Dice {100 * scores.MeanDice:F1} · {scores.CountedPixels:N0} pixels counted, {scores.IgnoredPixels:N0} ignored</p>");
-        page.Append("<div class=\"scroll\"><table><thead><tr><th>class</th><th>IoU</th><th></th><th>accuracy</th><th>Dice</th><th>share of truth</th></tr></thead><tbody>");
+        page.Append(CultureInfo.InvariantCulture, $"""
+            <h2>Scores</h2><p><b>Mean IoU {100 * scores.MeanIou:F1}</b> · pixel accuracy {100 * scores.PixelAccuracy:F1} ·
+            mean accuracy {100 * scores.MeanAccuracy:F1} · frequency-weighted IoU {100 * scores.FrequencyWeightedIou:F1} ·
+            mean Dice {100 * scores.MeanDice:F1} · {scores.CountedPixels:N0} pixels counted, {scores.IgnoredPixels:N0} ignored</p>
+            <div class="scroll"><table><thead><tr>
+            <th>class</th><th>IoU</th><th></th><th>accuracy</th><th>Dice</th><th>share of truth</th></tr></thead><tbody>
+            """);
         for (int i = 0; i < scores.Classes.Count; i++)
         {
             ClassScores c = scores.Classes[i];
             double iou = 100 * (c.Iou ?? 0);
-            page.Append(CultureInfo.InvariantCulture, $"<tr><td><i class=\"swatch\" style=\"background:{classes.Palette[i]}\"></i>{Text(c.Name)}</td><td>{Percent(c.Iou)}</td><td class=\"bar\"><i style=\"width:{iou:F1}%\"></i></td><td>{Percent(c.Accuracy)}</td><td>{Percent(c.Dice)}</td><td>{100.0 * c.TruthPixels / Math.Max(1, scores.CountedPixels):F2} %</td></tr>");
+            page.Append(CultureInfo.InvariantCulture, $"""
+                <tr><td><i class="swatch" style="background:{classes.Palette[i]}"></i>{Text(c.Name)}</td><td>{Percent(c.Iou)}</td>
+                <td class="bar"><i style="width:{iou:F1}%"></i></td><td>{Percent(c.Accuracy)}</td><td>{Percent(c.Dice)}</td>
+                <td>{100.0 * c.TruthPixels / Math.Max(1, scores.CountedPixels):F2} %</td></tr>
+                """);
         }
         page.Append("</tbody></table></div>");
 
@@ -107,22 +120,33 @@ public static class TrainingReport
             page.Append(CultureInfo.InvariantCulture, $"<h2>Confusion matrix</h2><p>{n} classes are too many to draw; metrics.json holds the matrix.</p>");
             return;
         }
-        const int Cell = 30, Margin = 120, Slant = 64; // the last column's name leans out to the right
+        const int Cell = 30, Margin = 120, Overhang = 64; // the last column's slanted name leans out to the right
         int side = Margin + (n * Cell);
-        page.Append("<h2>Confusion matrix</h2><p>Each row is a class of the truth, each column what its pixels were taken for, in per cent of the row.</p><div class=\"scroll\">");
-        page.Append(CultureInfo.InvariantCulture, $"<svg class=\"matrix\" width=\"{side + Slant}\" height=\"{side + 8}\" viewBox=\"0 0 {side + Slant} {side + 8}\" role=\"img\" aria-label=\"confusion matrix\">");
+        page.Append(CultureInfo.InvariantCulture, $"""
+            <h2>Confusion matrix</h2>
+            <p>Each row is a class of the truth, each column what its pixels were taken for, in per cent of the row.</p><div class="scroll">
+            <svg class="matrix" width="{side + Overhang}" height="{side + 8}" viewBox="0 0 {side + Overhang} {side + 8}" role="img" aria-label="confusion matrix">
+            """);
         for (int t = 0; t < n; t++)
         {
             int middle = Margin + (t * Cell) + (Cell / 2);
             string name = Text(Short(classes.Names[t]));
-            page.Append(CultureInfo.InvariantCulture, $"<text text-anchor=\"end\" x=\"{Margin - 6}\" y=\"{middle + 4}\">{name}</text><text text-anchor=\"start\" transform=\"translate({middle + 4} {Margin - 6}) rotate(-60)\">{name}</text>");
+            page.Append(CultureInfo.InvariantCulture, $"""
+                <text text-anchor="end" x="{Margin - 6}" y="{middle + 4}">{name}</text>
+                <text text-anchor="start" transform="translate({middle + 4} {Margin - 6}) rotate(-60)">{name}</text>
+                """);
             long row = Enumerable.Range(0, n).Sum(p => confusion[t, p]);
             for (int p = 0; p < n; p++)
             {
                 double share = row == 0 ? 0 : (double)confusion[t, p] / row;
                 string hue = t == p ? "var(--good)" : "var(--bad)";
-                page.Append(CultureInfo.InvariantCulture, $"<rect x=\"{Margin + (p * Cell)}\" y=\"{Margin + (t * Cell)}\" width=\"{Cell - 1}\" height=\"{Cell - 1}\" fill=\"{hue}\" fill-opacity=\"{0.04 + (0.96 * share):F3}\"><title>{Text(classes.Names[t])} taken for {Text(classes.Names[p])}: {confusion[t, p]:N0} pixels, {100 * share:F1} %</title></rect>");
-                if (share >= 0.005) page.Append(CultureInfo.InvariantCulture, $"<text class=\"cell\" text-anchor=\"middle\" x=\"{Margin + (p * Cell) + (Cell / 2)}\" y=\"{middle + 4}\">{100 * share:F0}</text>");
+                int x = Margin + (p * Cell), y = Margin + (t * Cell);
+                page.Append(CultureInfo.InvariantCulture, $"""
+                    <rect x="{x}" y="{y}" width="{Cell - 1}" height="{Cell - 1}" fill="{hue}" fill-opacity="{0.04 + (0.96 * share):F3}">
+                    <title>{Text(classes.Names[t])} taken for {Text(classes.Names[p])}: {confusion[t, p]:N0} pixels, {100 * share:F1} %</title></rect>
+                    """);
+                if (share >= 0.005)
+                    page.Append(CultureInfo.InvariantCulture, $"""<text class="cell" text-anchor="middle" x="{x + (Cell / 2)}" y="{middle + 4}">{100 * share:F0}</text>""");
             }
         }
         page.Append("</svg></div>");
@@ -134,6 +158,11 @@ public static class TrainingReport
     {
         if (examples.Count == 0) return;
         page.Append(CultureInfo.InvariantCulture, $"<h2>{Text(title)}</h2><p>{Text(note)}</p>");
+        var masks = new OverlayOptions
+        {
+            Legend = LegendPlace.None,
+            Hidden = classes.Background is { } background ? [(byte)background, classes.IgnoreIndex] : [classes.IgnoreIndex],
+        };
         foreach (ReportExample example in examples)
         {
             page.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{Text(example.Name)}, mean IoU {100 * example.MeanIou:F1}</figcaption><div class=\"row\">");
@@ -144,15 +173,18 @@ public static class TrainingReport
             page.Append("</div></figure>");
 
             Image Masked(LabelMap labels) =>
-                Overlay.Draw(photo, labels.Resize(photo.Height, photo.Width), classes.Palette, classes.Names, new OverlayOptions { Legend = LegendPlace.None, Hidden = classes.Background is { } background ? [(byte)background, classes.IgnoreIndex] : [classes.IgnoreIndex] });
+                Overlay.Draw(photo, labels.Resize(photo.Height, photo.Width), classes.Palette, classes.Names, masks);
         }
-        IEnumerable<int> present = examples.SelectMany(e => e.Truth.Labels.Distinct().Concat(e.Prediction.Labels.Distinct())).Distinct().Where(l => l < classes.Count).Select(l => (int)l).Order();
+        byte[] present = [.. examples.SelectMany(e => e.Truth.Labels.Concat(e.Prediction.Labels)).Distinct().Where(l => l < classes.Count).Order()];
         page.Append("<p class=\"legend\">");
-        foreach (int label in present) page.Append(CultureInfo.InvariantCulture, $"<span><i class=\"swatch\" style=\"background:{classes.Palette[label]}\"></i>{Text(classes.Names[label])}</span>");
+        foreach (byte label in present)
+            page.Append(CultureInfo.InvariantCulture, $"""<span><i class="swatch" style="background:{classes.Palette[label]}"></i>{Text(classes.Names[label])}</span>""");
         page.Append("</p>");
 
         void Picture(string name, string what, Image image) =>
-            page.Append(CultureInfo.InvariantCulture, $"<div><img alt=\"{what} of {Text(name)}\" src=\"data:image/jpeg;base64,{Convert.ToBase64String(Jpeg.Encode(image, 88))}\"/><span>{what}</span></div>");
+            page.Append(CultureInfo.InvariantCulture, $"""
+                <div><img alt="{what} of {Text(name)}" src="data:image/jpeg;base64,{Convert.ToBase64String(Jpeg.Encode(image, 88))}"/><span>{what}</span></div>
+                """);
     }
 
     private static Image Thumbnail(Image image)

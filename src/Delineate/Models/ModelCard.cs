@@ -57,7 +57,8 @@ public sealed record ModelCard
     internal Model NewModel(string fileName)
     {
         if (Preprocessing.Fault() is { } fault) throw Faulty(fault);
-        if (Background is { } background && (background < 0 || background >= Classes.Count)) throw Faulty($"background {background} is not one of its {Classes.Count} classes");
+        if (Background is { } background && (background < 0 || background >= Classes.Count))
+            throw Faulty($"background {background} is not one of its {Classes.Count} classes");
         try
         {
             var table = new ClassTable(Classes) { IgnoreIndex = IgnoreIndex, Background = Background };
@@ -78,6 +79,7 @@ public sealed record ModelCard
             : throw new ArgumentException($"'{text}' is not a colour of the form #rrggbb");
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(ModelCard))]
 internal sealed partial class ModelCardJson : JsonSerializerContext;

@@ -23,7 +23,8 @@ public static class ModelCatalog
     /// <summary>A new model whose starting values <paramref name="seed"/> decides.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
     /// <exception cref="ModelOptionsException">An option is out of its range.</exception>
-    public static Model Create(string name, ModelOptions options, ClassTable classes, Preprocessing? preprocessing = null, ulong seed = 1, SemanticLossOptions? loss = null)
+    public static Model Create(
+        string name, ModelOptions options, ClassTable classes, Preprocessing? preprocessing = null, ulong seed = 1, SemanticLossOptions? loss = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(classes);
@@ -40,7 +41,13 @@ public static class ModelCatalog
 
         SemanticModel Fcn(int depth)
         {
-            var network = new Fcn(random, new FcnOptions { Depth = depth, NumClasses = classes.Count, OutputStride = options.OutputStride, AuxiliaryHead = options.AuxiliaryHead });
+            var network = new Fcn(random, new FcnOptions
+            {
+                Depth = depth,
+                NumClasses = classes.Count,
+                OutputStride = options.OutputStride,
+                AuxiliaryHead = options.AuxiliaryHead,
+            });
             return new SemanticModel(name, network, x => network.Forward(x), minimumSize: 1)
             {
                 Classes = classes,

@@ -80,11 +80,12 @@ public static class ModelFile
             throw new WeightsFormatException(path, "metadata", "this file has weights but does not say of which model: it was not saved by Delineate");
         try
         {
-            return JsonSerializer.Deserialize(json, ModelCardJson.Default.ModelCard) ?? throw new WeightsFormatException(path, "metadata", "the model card is empty");
+            return JsonText.Read(json, ModelCardJson.Default.ModelCard, new ModelCard { Model = "", Classes = [] })
+                ?? throw new WeightsFormatException(path, "metadata", "the model card is empty");
         }
         catch (JsonException e)
         {
-            throw new WeightsFormatException(path, "metadata", $"the model card cannot be read, {JsonProblem.Describe(e, json, ModelCardJson.Default.ModelCard)}", e);
+            throw new WeightsFormatException(path, "metadata", $"the model card cannot be read, {JsonText.Describe(e, json, ModelCardJson.Default.ModelCard)}", e);
         }
     }
 }

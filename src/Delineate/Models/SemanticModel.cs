@@ -34,7 +34,8 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     public override bool IsScoreLayer(string parameterName)
     {
         ArgumentNullException.ThrowIfNull(parameterName);
-        return IsAuxiliary(parameterName) || parameterName.StartsWith("classifier.", StringComparison.Ordinal) || parameterName.StartsWith("outc.", StringComparison.Ordinal);
+        return IsAuxiliary(parameterName) || parameterName.StartsWith("classifier.", StringComparison.Ordinal)
+            || parameterName.StartsWith("outc.", StringComparison.Ordinal);
     }
 
     public override Losses Loss(Batch batch)

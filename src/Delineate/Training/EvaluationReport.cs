@@ -40,7 +40,8 @@ public sealed class EvaluationReport
     public SegmentationScores Scores => Confusion.Scores(classes.Names);
 
     /// <summary>Evaluates a model; <paramref name="progress"/> gets (images done, images in all).</summary>
-    public static EvaluationReport Of(Model model, Dataset dataset, EvaluationSize size = EvaluationSize.Original, Action<int, int>? progress = null, CancellationToken cancel = default)
+    public static EvaluationReport Of(
+        Model model, Dataset dataset, EvaluationSize size = EvaluationSize.Original, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(dataset);
@@ -51,6 +52,7 @@ public sealed class EvaluationReport
     public JsonObject ToJson()
     {
         SegmentationScores scores = Scores;
+        IEnumerable<int> labels = Enumerable.Range(0, Confusion.Classes);
         return new JsonObject
         {
             ["images"] = Images,
@@ -70,7 +72,7 @@ public sealed class EvaluationReport
                 ["truth_pixels"] = c.TruthPixels,
                 ["predicted_pixels"] = c.PredictedPixels,
             })]),
-            ["confusion_matrix"] = new JsonArray([.. Enumerable.Range(0, Confusion.Classes).Select(t => new JsonArray([.. Enumerable.Range(0, Confusion.Classes).Select(p => JsonValue.Create(Confusion[t, p]))]))]),
+            ["confusion_matrix"] = new JsonArray([.. labels.Select(t => new JsonArray([.. labels.Select(p => JsonValue.Create(Confusion[t, p]))]))]),
         };
     }
 

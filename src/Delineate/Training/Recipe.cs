@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Delineate.Data;
 using Delineate.Losses;
@@ -135,12 +134,12 @@ public sealed record Recipe
         ArgumentNullException.ThrowIfNull(json);
         try
         {
-            if (JsonSerializer.Deserialize(json, RecipeJson.Default.Recipe) is null) throw new RecipeException($"{fileName}: a recipe is an object in braces, not null");
-            return JsonSerializer.Deserialize(Completed(json), RecipeJson.Default.Recipe)!.Checked(fileName);
+            return (JsonText.Read(json, RecipeJson.Default.Recipe, new Recipe())
+                ?? throw new RecipeException($"{fileName}: a recipe is an object in braces, not null")).Checked(fileName);
         }
         catch (JsonException e)
         {
-            throw new RecipeException($"{fileName}, {JsonProblem.Describe(e, json, RecipeJson.Default.Recipe)}");
+            throw new RecipeException($"{fileName}, {JsonText.Describe(e, json, RecipeJson.Default.Recipe)}");
         }
     }
 
@@ -171,7 +170,8 @@ public sealed record Recipe
         Need(AuxWeight >= 0 && float.IsFinite(AuxWeight), "auxWeight", "0 or more", AuxWeight);
         Need(DiceWeight >= 0 && float.IsFinite(DiceWeight), "diceWeight", "0 or more", DiceWeight);
         Need(LabelSmoothing is >= 0 and < 1, "labelSmoothing", "at least 0 and below 1", LabelSmoothing);
-        Need(ClassWeights is null || (ClassWeights.All(w => w >= 0 && float.IsFinite(w)) && ClassWeights.Any(w => w > 0)), "classWeights", "numbers of 0 or more, not all 0", List(ClassWeights));
+        bool goodWeights = ClassWeights is null || (ClassWeights.All(w => w >= 0 && float.IsFinite(w)) && ClassWeights.Any(w => w > 0));
+        Need(goodWeights, "classWeights", "numbers of 0 or more, not all 0", List(ClassWeights));
         Need(BaseSize is null or (>= 8 and <= 8192), "baseSize", "8 to 8192, or null", BaseSize);
         Need(MinScale is > 0 and <= 100, "minScale", "above 0 and at most 100", MinScale);
         Need(MaxScale >= MinScale && MaxScale <= 100, "maxScale", $"at least minScale, {MinScale}, and at most 100", MaxScale);
@@ -196,23 +196,6 @@ public sealed record Recipe
             $"[{string.Join(", ", (values ?? []).Select(v => string.Create(CultureInfo.InvariantCulture, $"{v}")))}]";
     }
 
-    /// <summary>The recipe with every key: the generated reader gives a key that the text lacks the zero of its type instead of the property's default.</summary>
-    private static JsonObject Completed(string json)
-    {
-        JsonObject whole = JsonNode.Parse(new Recipe().ToJson())!.AsObject();
-        Merge(whole, JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!.AsObject());
-        return whole;
-
-        static void Merge(JsonObject into, JsonObject from)
-        {
-            foreach ((string key, JsonNode? value) in from.ToArray())
-            {
-                if (value is JsonObject inner && into[key] is JsonObject target) Merge(target, inner);
-                else into[key] = value?.DeepClone();
-            }
-        }
-    }
-
     /// <summary>A new model as the recipe asks for it: network, starting values, preprocessing and loss.</summary>
     /// <exception cref="UnknownModelException">There is no such model.</exception>
     /// <exception cref="ModelOptionsException">An option of the network is out of its range.</exception>
@@ -221,7 +204,10 @@ public sealed record Recipe
     {
         ArgumentNullException.ThrowIfNull(classes);
         if (ClassWeights is { } weights && weights.Count != classes.Count)
-            throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({string.Join(", ", classes.Names.Take(12))}{(classes.Count > 12 ? ", …" : "")})");
+        {
+            string names = string.Join(", ", classes.Names.Take(12)) + (classes.Count > 12 ? ", …" : "");
+            throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({names})");
+        }
         var loss = new SemanticLossOptions { AuxWeight = AuxWeight, DiceWeight = DiceWeight, LabelSmoothing = LabelSmoothing, ClassWeights = ClassWeights };
         return ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide }, Seed, loss);
     }

@@ -53,7 +53,8 @@ public sealed class RunFolder
     /// <exception cref="RecipeException">Its <c>recipe.json</c> is damaged.</exception>
     public (RunData Data, Recipe Recipe) Recall()
     {
-        if (!File.Exists(In(DataFile)) || !File.Exists(RecipeFile)) throw new TrainingException($"{Path} holds no run that could be resumed: {DataFile} or recipe.json is missing");
+        if (!File.Exists(In(DataFile)) || !File.Exists(RecipeFile))
+            throw new TrainingException($"{Path} holds no run that could be resumed: {DataFile} or recipe.json is missing");
         string json = File.ReadAllText(In(DataFile));
         try
         {
@@ -62,7 +63,7 @@ public sealed class RunFolder
         }
         catch (JsonException e)
         {
-            throw new TrainingException($"{In(DataFile)}, {JsonProblem.Describe(e, json, TrainingJson.Default.RunData)}");
+            throw new TrainingException($"{In(DataFile)}, {JsonText.Describe(e, json, TrainingJson.Default.RunData)}");
         }
     }
 
@@ -77,13 +78,15 @@ public sealed class RunFolder
         if (!File.Exists(Last)) return null;
         using MemoryScope scope = TensorMemory.Scope();
         SafetensorsFile file = SafetensorsFile.Load(Last);
-        if (!file.Metadata.TryGetValue(StateKey, out string? json)) throw new TrainingException($"{Last} holds weights but no place in a training run: it cannot be resumed");
+        if (!file.Metadata.TryGetValue(StateKey, out string? json))
+            throw new TrainingException($"{Last} holds weights but no place in a training run: it cannot be resumed");
         ModelFile.LoadWeights(file, model, Last);
         try
         {
             optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
                 .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value.ToTensor()));
-            return JsonSerializer.Deserialize(json, TrainingJson.Default.TrainingState) ?? throw new TrainingException($"{Last} holds no place in a training run");
+            return JsonText.Read(json, TrainingJson.Default.TrainingState, new TrainingState())
+                ?? throw new TrainingException($"{Last} holds no place in a training run");
         }
         catch (InvalidDataException)
         {
@@ -91,7 +94,7 @@ public sealed class RunFolder
         }
         catch (JsonException e)
         {
-            throw new TrainingException($"the place in the run that {Last} holds cannot be read, {JsonProblem.Describe(e, json, TrainingJson.Default.TrainingState)}");
+            throw new TrainingException($"the place in the run that {Last} holds cannot be read, {JsonText.Describe(e, json, TrainingJson.Default.TrainingState)}");
         }
     }
 
@@ -108,7 +111,8 @@ public sealed class RunFolder
     internal void LogStep(TrainingState state, double rate, IReadOnlyDictionary<string, double> sums, int batches, double seconds)
     {
         var line = new StringBuilder();
-        line.Append(CultureInfo.InvariantCulture, $"{{\"step\":{state.Step},\"epoch\":{state.Epoch + 1},\"rate\":{rate:G6},\"seconds\":{seconds:G4},\"peak_memory_mb\":{TensorMemory.PeakBytes >> 20}");
+        line.Append(CultureInfo.InvariantCulture, $"{{\"step\":{state.Step},\"epoch\":{state.Epoch + 1},\"rate\":{rate:G6}");
+        line.Append(CultureInfo.InvariantCulture, $",\"seconds\":{seconds:G4},\"peak_memory_mb\":{TensorMemory.PeakBytes >> 20}");
         foreach ((string name, double sum) in sums) line.Append(CultureInfo.InvariantCulture, $",\"{(name.Length == 0 ? "loss" : name)}\":{sum / batches:G7}");
         File.AppendAllText(Log, line.Append("}\n").ToString());
     }
@@ -122,7 +126,8 @@ public sealed class RunFolder
         foreach ((string name, Tensor tensor) in model.Network.StateDict())
         {
             if (!System.Numerics.Tensors.TensorPrimitives.IsFiniteAll<float>(tensor.Span))
-                throw new TrainingException($"{name} is no longer finite after step {state.Step} of epoch {state.Epoch + 1}: lower the learning rate or clip gradients. The last good weights are in {Path}");
+                throw new TrainingException($"{name} is no longer finite after step {state.Step} of epoch {state.Epoch + 1}: "
+                    + $"lower the learning rate or clip gradients. The last good weights are in {Path}");
         }
         using MemoryScope scope = TensorMemory.Scope();
         ModelFile.Save(
@@ -143,18 +148,27 @@ public sealed class RunFolder
     private static Dictionary<string, double>? Metrics(TrainingState state)
     {
         if (state.History is not [.., { MeanIou: { } meanIou } record]) return null;
-        return new Dictionary<string, double> { ["epoch"] = record.Epoch, ["mean_iou"] = meanIou, ["pixel_accuracy"] = record.PixelAccuracy ?? 0, ["mean_accuracy"] = record.MeanAccuracy ?? 0 };
+        return new Dictionary<string, double>
+        {
+            ["epoch"] = record.Epoch,
+            ["mean_iou"] = meanIou,
+            ["pixel_accuracy"] = record.PixelAccuracy ?? 0,
+            ["mean_accuracy"] = record.MeanAccuracy ?? 0,
+        };
     }
 
     private static string Csv(IReadOnlyList<EpochRecord> history, IReadOnlyList<string> classes)
     {
         string[] terms = [.. history.SelectMany(r => r.Terms.Keys).Distinct()];
         var text = new StringBuilder();
-        text.AppendJoin(',', (string[])["epoch", "step", "rate", "train_loss", .. terms, "train_seconds", "images_per_second", "mean_iou", "pixel_accuracy", "mean_accuracy", .. classes.Select(c => Quoted($"iou {c}"))]).Append('\n');
+        text.AppendJoin(',', (string[])[
+            "epoch", "step", "rate", "train_loss", .. terms, "train_seconds", "images_per_second",
+            "mean_iou", "pixel_accuracy", "mean_accuracy", .. classes.Select(c => Quoted($"iou {c}"))]).Append('\n');
         foreach (EpochRecord r in history)
         {
             text.AppendJoin(',', (string[])[
-                Number(r.Epoch), Number(r.Step), Number(r.LearningRate), Number(r.TrainLoss), .. terms.Select(t => Number(r.Terms.TryGetValue(t, out double v) ? v : null)),
+                Number(r.Epoch), Number(r.Step), Number(r.LearningRate), Number(r.TrainLoss),
+                .. terms.Select(t => Number(r.Terms.TryGetValue(t, out double v) ? v : null)),
                 Number(r.TrainSeconds), Number(r.ImagesPerSecond), Number(r.MeanIou), Number(r.PixelAccuracy), Number(r.MeanAccuracy),
                 .. classes.Select((_, i) => Number(r.ClassIou?[i]))]).Append('\n');
         }
@@ -170,7 +184,9 @@ public sealed class RunFolder
         try
         {
             using var json = JsonDocument.Parse(line);
-            return json.RootElement is { ValueKind: JsonValueKind.Object } fields && fields.TryGetProperty("step", out JsonElement step) && step.TryGetInt32(out int number) ? number : int.MaxValue;
+            JsonElement fields = json.RootElement;
+            return fields.ValueKind == JsonValueKind.Object && fields.TryGetProperty("step", out JsonElement step)
+                && step.ValueKind == JsonValueKind.Number && step.TryGetInt32(out int number) ? number : int.MaxValue;
         }
         catch (JsonException)
         {

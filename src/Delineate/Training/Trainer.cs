@@ -54,12 +54,14 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         (this.model, this.recipe, this.validation, this.folder) = (model, recipe.Checked("the recipe"), validation, folder);
         if (train.Count == 0) throw new TrainingException("the training set is empty");
-        loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle });
+        var reading = new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle };
+        loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, reading);
         optimizer = recipe.MakeOptimizer(model);
         schedule = recipe.MakeSchedule(StepsPerEpoch);
         fingerprint = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', train.Names))))[..16];
         state = folder.Restore(model, optimizer) ?? new TrainingState { Data = fingerprint };
-        if (state.Data != fingerprint) throw new TrainingException($"{folder.Path} holds a run on another training set ({train.Count} images now): choose another output folder, or give this one the data it had");
+        if (state.Data != fingerprint)
+            throw new TrainingException($"{folder.Path} holds a run on another training set ({train.Count} images now): choose another output folder, or give this one the data it had");
         if (state.Batch > loader.BatchesPerEpoch || (state.Batch % recipe.AccumulateBatches != 0 && state.Batch < loader.BatchesPerEpoch))
             throw new TrainingException($"{folder.Path} stopped inside an epoch of other batches: resume it with the batchSize and accumulateBatches it began with");
     }

@@ -25,4 +25,19 @@ public sealed class ModelCatalogTests
 
     [Fact]
     public void Every_name_has_a_description() => Assert.All(ModelCatalog.Names, name => Assert.NotEmpty(ModelCatalog.Describe(name)));
+
+    [Theory]
+    [InlineData("fcn_resnet18", 7, 64, 4, false, "outputStride must be 8, 16 or 32; it is 7")]
+    [InlineData("unet", 8, 0, 4, false, "channels must be 1 to 512; it is 0")]
+    [InlineData("unet", 8, -5, 4, false, "channels must be 1 to 512; it is -5")]
+    [InlineData("unet", 8, 1_000_000_000, 4, false, "channels must be 1 to 512; it is 1000000000")]
+    [InlineData("unet", 8, 65, 4, true, "channels must be even where bilinear is true; it is 65")]
+    [InlineData("unet", 8, 64, 99, false, "depth must be 1 to 8; it is 99")]
+    [InlineData("unet", 8, 64, 0, false, "depth must be 1 to 8; it is 0")]
+    [InlineData("unet", 8, 64, 6, false, "channels must be at most 32 at depth 6, for they double on every level; it is 64")]
+    public void Options_out_of_range_are_refused_before_anything_is_built(string name, int stride, int channels, int depth, bool bilinear, string expected)
+    {
+        var options = new ModelOptions { OutputStride = stride, Channels = channels, Depth = depth, Bilinear = bilinear };
+        Assert.Equal($"the model's option {expected}", Assert.Throws<ModelOptionsException>(() => ModelCatalog.Create(name, options, Classes)).Message);
+    }
 }

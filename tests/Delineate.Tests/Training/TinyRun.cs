@@ -57,7 +57,9 @@ internal sealed class TinyRun : IDisposable
         EvalShortSide = null,
     };
 
-    public string Path { get; init; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), "delineate-run-" + System.IO.Path.GetRandomFileName());
+    public TinyRun() => Directory.CreateDirectory(Path);
+
+    public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), "delineate-run-" + System.IO.Path.GetRandomFileName());
 
     public RunFolder Folder => new(Path);
 

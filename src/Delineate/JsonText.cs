@@ -1,13 +1,28 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Delineate.Data;
 
 namespace Delineate;
 
-/// <summary>Says in plain words what is wrong with a JSON text that a person wrote: the line, the key, what belongs there.</summary>
-internal static class JsonProblem
+/// <summary>JSON that people write: what it leaves out keeps its default, what is wrong with it is said in plain words.</summary>
+internal static class JsonText
 {
     private const int LongestShown = 40;
+
+    /// <summary>
+    /// Reads a record; keys that the text lacks, at any depth, have the values of <paramref name="defaults"/>. (Generated readers set
+    /// init-only properties that a text lacks to zero or null, whatever their initialisers say.) Null where the text is.
+    /// </summary>
+    /// <exception cref="JsonException">The text is not such a record: <see cref="Describe"/> says why.</exception>
+    public static T? Read<T>(string json, JsonTypeInfo<T> type, T defaults)
+        where T : class
+    {
+        if (JsonSerializer.Deserialize(json, type) is null) return null; // complains about places in the text that was given
+        JsonObject merged = JsonSerializer.SerializeToNode(defaults, type)!.AsObject();
+        Overlay(merged, JsonNode.Parse(json, documentOptions: Lenient)!.AsObject());
+        return merged.Deserialize(type);
+    }
 
     /// <summary>"line 3: epochs must be a whole number, not "ten"", for the exception that reading <paramref name="json"/> as <paramref name="type"/> threw.</summary>
     public static string Describe(JsonException problem, string json, JsonTypeInfo type)
@@ -16,12 +31,23 @@ internal static class JsonProblem
         return $"line {(problem.LineNumber ?? 0) + 1}: {Reason(problem, json, type, path)}";
     }
 
+    private static JsonDocumentOptions Lenient => new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+
+    private static void Overlay(JsonObject onto, JsonObject over)
+    {
+        foreach ((string key, JsonNode? value) in over)
+        {
+            if (value is JsonObject inner && onto[key] is JsonObject below) Overlay(below, inner);
+            else onto[key] = value?.DeepClone();
+        }
+    }
+
     private static string Reason(JsonException problem, string json, JsonTypeInfo type, string[] path)
     {
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(json, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            document = JsonDocument.Parse(json, Lenient);
         }
         catch (JsonException)
         {

@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Delineate.Data;
+using Delineate.Models;
+using Delineate.Tensors.Optim;
+using Delineate.Training;
+using Xunit;
+
+namespace Delineate.Tests.Training;
+
+public sealed class RecipeTests
+{
+    /// <summary>The rates at the epochs' ends that the published ten-epoch run of fcn_resnet50 logged (WZMIAOMIAO, VOC 2012, batch 4).</summary>
+    [Fact]
+    public void The_published_rates_come_out_at_the_epochs_ends()
+    {
+        const int StepsPerEpoch = 366;
+        Schedule schedule = new Recipe { Epochs = 10, LearningRate = 1e-4, WarmupEpochs = 1, WarmupFactor = 0.001, PolyPower = 0.9 }.MakeSchedule(StepsPerEpoch);
+        Assert.Equal(["1.00", "0.90", "0.80", "0.69", "0.59", "0.48", "0.37", "0.26", "0.14", "0.00"],
+            Enumerable.Range(1, 10).Select(epoch => (1e4 * schedule.At(epoch * StepsPerEpoch)).ToString("F2", CultureInfo.InvariantCulture)));
+        Assert.Equal(1e-7, schedule.At(0), 1e-15);
+    }
+
+    [Fact]
+    public void The_other_schedules_follow_their_keys()
+    {
+        Schedule steps = new Recipe { Schedule = ScheduleKind.MultiStep, Milestones = [2, 4], Gamma = 0.5, LearningRate = 1, WarmupEpochs = 0, Epochs = 6 }.MakeSchedule(10);
+        Assert.Equal([1, 1, 0.5, 0.5, 0.25, 0.25], Enumerable.Range(0, 6).Select(e => steps.At((10 * e) + 5)));
+        Schedule cosine = new Recipe { Schedule = ScheduleKind.Cosine, LearningRate = 1, WarmupEpochs = 0, Epochs = 4 }.MakeSchedule(10);
+        Assert.Equal(0.5, cosine.At(20), 1e-12);
+        Assert.Equal(0, cosine.At(40), 1e-12);
+    }
+
+    [Fact]
+    public void A_warm_up_may_be_a_part_of_an_epoch_or_the_whole_run()
+    {
+        Assert.Equal(0.5, new Recipe { Epochs = 2, LearningRate = 1, WarmupEpochs = 0.5, WarmupFactor = 0 }.MakeSchedule(8).At(2));
+        Assert.Equal(0.5, new Recipe { Epochs = 1, LearningRate = 1, WarmupEpochs = 1, WarmupFactor = 0 }.MakeSchedule(8).At(4));
+    }
+
+    [Fact]
+    public void What_is_written_is_read_back_with_comments_between()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { ClassWeights = [1, 2.5f], Milestones = [3, 5], Schedule = ScheduleKind.MultiStep, Optimizer = OptimizerKind.AdamW, ClipGradientNorm = 1.5, Seed = ulong.MaxValue };
+        string json = recipe.ToJson();
+        Assert.Equal(json, Recipe.Parse(json, "r.json").ToJson());
+        Recipe commented = Recipe.Parse("""
+            {
+              // how long
+              "epochs": 3, /* and how */ "optimizer": "adamW",
+              "options": { "depth": 2, },
+            }
+            """, "r.json");
+        Assert.Equal((3, OptimizerKind.AdamW, 2, 64), (commented.Epochs, commented.Optimizer, commented.Options.Depth, commented.Options.Channels));
+        Assert.Equal(new Recipe().LearningRate, commented.LearningRate);
+    }
+
+    [Theory]
+    [InlineData("{\n\"epoch\": 3 }", "r.json, line 2: there is no key 'epoch': did you mean 'epochs'?")]
+    [InlineData("{ \"options\": {\n \"chanels\": 3 } }", "r.json, line 2: there is no key 'options.chanels': did you mean 'channels'?")]
+    [InlineData("{ \"epochs\": \"ten\" }", "r.json, line 1: epochs must be a whole number, not \"ten\"")]
+    [InlineData("{ \"epochs\": 2.5 }", "r.json, line 1: epochs must be a whole number, not 2.5")]
+    [InlineData("{ \"epochs\": null }", "r.json, line 1: epochs must be a whole number, not null")]
+    [InlineData("{ \"epochs\": 99999999999 }", "r.json, line 1: epochs must be a whole number, not 99999999999")]
+    [InlineData("{\n\n\"learningRate\": [1] }", "r.json, line 3: learningRate must be a number, not [1]")]
+    [InlineData("{ \"nesterov\": 1 }", "r.json, line 1: nesterov must be true or false, not 1")]
+    [InlineData("{ \"earlyStop\": \"no\" }", "r.json, line 1: earlyStop must be a whole number or null, not \"no\"")]
+    [InlineData("{ \"optimizer\": \"adam\" }", "r.json, line 1: optimizer must be one of sgd, adamW, not \"adam\"")]
+    [InlineData("{ \"cropSize\": [480, \"x\"] }", "r.json, line 1: cropSize must be a list in brackets, each a whole number, not [480, \"x\"]")]
+    [InlineData("{ \"cropSize\": null }", "r.json, line 1: cropSize must be a list in brackets, each a whole number, not null")]
+    [InlineData("{ \"options\": null }", "r.json, line 1: options must be an object in braces, not null")]
+    [InlineData("{ \"options\": 3 }", "r.json, line 1: options must be an object in braces, not 3")]
+    [InlineData("{ \"model\": null }", "r.json, line 1: model must be a text in quotes, not null")]
+    [InlineData("{ \"epochs\": 3,\n\"epochs\": 4 }", "r.json, line 2: the key 'epochs' is there twice")]
+    [InlineData("{ \"epochs\": 3\n\"seed\": 4 }", "r.json, line 2: this is not valid JSON, at character 1: look for a missing comma, quote or bracket")]
+    [InlineData("{ \"epochs\": 3", "r.json, line 1: this is not valid JSON, at character 14: look for a missing comma, quote or bracket")]
+    [InlineData("[1]", "r.json, line 1: the text must be an object in braces, not [1]")]
+    [InlineData("", "r.json, line 1: this is not valid JSON, at character 1: look for a missing comma, quote or bracket")]
+    [InlineData("null", "r.json: a recipe is an object in braces, not null")]
+    [InlineData("{ \"seed\": -1 }", "r.json, line 1: seed must be a whole number, 0 or more, not -1")]
+    public void Faults_are_told_in_plain_words(string json, string expected) =>
+        Assert.Equal(expected, Assert.Throws<RecipeException>(() => Recipe.Parse(json, "r.json")).Message);
+
+    /// <summary>Every key with a range: the outermost good values, then bad ones.</summary>
+    public static TheoryData<string, string[], string[]> Ranges { get; } = new()
+    {
+        { "model", ["\"unet\""], ["\" \""] },
+        { "epochs", ["1", "1000000"], ["0", "-1", "1000001"] },
+        { "batchSize", ["1", "4096"], ["0", "4097"] },
+        { "accumulateBatches", ["1", "4096"], ["0", "4097"] },
+        { "optimizer", ["\"sgd\"", "1"], ["7"] },
+        { "learningRate", ["1e-9", "1e30"], ["0", "-1", "1e999"] },
+        { "auxLearningRateScale", ["0", "100"], ["-0.1", "1e999"] },
+        { "momentum", ["0", "0.99"], ["-0.1", "1"] },
+        { "weightDecay", ["0", "1"], ["-0.1", "1.5"] },
+        { "clipGradientNorm", ["null", "0.1"], ["0", "-1", "1e999"] },
+        { "schedule", ["\"poly\"", "2"], ["9"] },
+        { "polyPower", ["0.1", "100"], ["0", "101"] },
+        { "milestones", ["[]", "[1, 2]"], ["[0]"] },
+        { "gamma", ["0.01", "1"], ["0", "1.1"] },
+        { "warmupEpochs", ["0", "0.5", "30"], ["-1", "30.5"] },
+        { "warmupFactor", ["0", "1"], ["-0.1", "1.1"] },
+        { "auxWeight", ["0", "2"], ["-1", "1e99"] },
+        { "diceWeight", ["0", "2"], ["-1", "1e99"] },
+        { "labelSmoothing", ["0", "0.5"], ["-0.1", "1"] },
+        { "classWeights", ["null", "[0, 1]"], ["[]", "[0, 0]", "[-1, 1]"] },
+        { "baseSize", ["null", "8", "8192"], ["7", "8193"] },
+        { "minScale", ["0.1", "2"], ["0", "-1", "101", "0.001"] },
+        { "maxScale", ["0.5", "100"], ["0.4", "101", "1e999"] },
+        { "cropSize", ["[16, 8192]"], ["[15, 16]", "[16, 8193]", "[16]", "[16, 16, 16]"] },
+        { "flipProbability", ["0", "1"], ["-0.1", "1.1"] },
+        { "verticalFlipProbability", ["0", "1"], ["-0.1", "1.1"] },
+        { "colorJitter", ["0", "1"], ["-0.1", "1.1"] },
+        { "evalShortSide", ["null", "8", "8192"], ["7", "8193"] },
+        { "evalEvery", ["1"], ["0"] },
+        { "earlyStop", ["null", "1"], ["0"] },
+        { "timeBudgetMinutes", ["null", "0.1"], ["0", "1e999"] },
+        { "checkpointMinutes", ["0.001"], ["0", "-5"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Ranges))]
+    public void Every_figure_has_its_range(string key, string[] good, string[] bad)
+    {
+        foreach (string value in good) Recipe.Parse($"{{ \"{key}\": {value} }}", "r.json");
+        foreach (string value in bad)
+        {
+            string message = Assert.Throws<RecipeException>(() => Recipe.Parse($"{{ \"{key}\": {value} }}", "r.json")).Message;
+            Assert.StartsWith("r.json", message, StringComparison.Ordinal);
+            Assert.Contains($"{key} must be ", message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Every_figure_of_a_recipe_has_a_tested_range()
+    {
+        string[] free = ["options", "nesterov", "seed"]; // tested elsewhere, either value, any number
+        Assert.Equal(JsonNode.Parse(new Recipe().ToJson())!.AsObject().Select(p => p.Key).Except(free).Order(), Ranges.Select(r => (string)r[0]!).Order());
+    }
+
+    [Fact]
+    public void Nesterov_needs_a_momentum() =>
+        Assert.Contains("nesterov", Assert.Throws<RecipeException>(() => new Recipe { Nesterov = true, Momentum = 0 }.Checked("options")).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_recipe_makes_its_model_with_loss_and_preprocessing()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { DiceWeight = 2, AuxWeight = 0.25f, LabelSmoothing = 0.1f, ClassWeights = [1, 3], EvalShortSide = 64 };
+        var model = (SemanticModel)recipe.NewModel(new ClassTable(["a", "b"]));
+        Assert.Equal(recipe.Options, model.Options);
+        Assert.Equal(64, model.Preprocessing.ShortSide);
+        Assert.Equal((2, 0.25f, 0.1f), (model.LossOptions.DiceWeight, model.LossOptions.AuxWeight, model.LossOptions.LabelSmoothing));
+        Assert.Equal([1, 3], model.LossOptions.ClassWeights!);
+        Assert.Contains("2 figures for 3 classes (a, b, c)", Assert.Throws<RecipeException>(() => recipe.NewModel(new ClassTable(["a", "b", "c"]))).Message, StringComparison.Ordinal);
+    }
+}
