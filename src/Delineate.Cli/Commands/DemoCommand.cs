@@ -15,12 +15,12 @@ internal static class DemoCommand
 {
     private const string ResourcePrefix = "demo/nuclei/";
 
-    /// <summary>A narrow U-Net that finds cell nuclei after some two minutes on two cores.</summary>
+    /// <summary>A narrow U-Net that finds cell nuclei after about a minute on two cores.</summary>
     internal static Recipe Recipe { get; } = new()
     {
         Model = "unet",
         Options = new ModelOptions { Channels = 16, Depth = 3 },
-        Epochs = 30,
+        Epochs = 20,
         BatchSize = 4,
         Optimizer = OptimizerKind.AdamW,
         LearningRate = 2e-3,
@@ -30,8 +30,9 @@ internal static class DemoCommand
         CropSize = [192, 192],
         VerticalFlipProbability = 0.5,
         ColorJitter = 0.2,
+        Standardize = true,
         EvalShortSide = null,
-        EvalEvery = 6,
+        EvalEvery = 5,
     };
 
     public static Command Create()

@@ -14,6 +14,12 @@ public sealed record Preprocessing
     /// <summary>Deviation of red, green and blue in 0…1. Default: ImageNet's.</summary>
     public IReadOnlyList<float> Deviation { get; init; } = [0.229f, 0.224f, 0.225f];
 
+    /// <summary>
+    /// Each image is brought to mean 0 and deviation 1 by its own figures instead of <see cref="Mean"/> and <see cref="Deviation"/>: for pictures whose
+    /// brightness says more about the microscope than about what they show.
+    /// </summary>
+    public bool Standardize { get; init; }
+
     /// <summary>Evaluation resizes the shorter side to this many pixels, keeping the aspect; null leaves images at their own size.</summary>
     public int? ShortSide { get; init; }
 
@@ -26,12 +32,11 @@ public sealed record Preprocessing
         ArgumentNullException.ThrowIfNull(images);
         int height = Math.Max(atLeast, images.Max(i => i.Height)), width = Math.Max(atLeast, images.Max(i => i.Width));
         Tensor batch = Tensor.Empty([images.Count, height, width, 3]);
-        // value/255 normalised = value·scale + shift
-        float[] scale = [.. Deviation.Select(d => 1 / (255 * d))];
-        float[] shift = [.. Mean.Zip(Deviation, (m, d) => -m / d)];
+        (float[] Scale, float[] Shift)[] steps = [.. images.Select(Normalisation)];
         ThreadTeam.Run(images.Count * height, row =>
         {
             Image image = images[row / height];
+            (float[] scale, float[] shift) = steps[row / height];
             int y = row % height;
             Span<float> to = batch.Span.Slice(row * width * 3, width * 3);
             int used = 0;
@@ -49,6 +54,33 @@ public sealed record Preprocessing
             to[used..].Clear();
         });
         return batch;
+    }
+
+    /// <summary>Per channel, what turns a byte into a network's input: value·scale + shift.</summary>
+    private (float[] Scale, float[] Shift) Normalisation(Image image)
+    {
+        const double LeastDeviation = 0.01; // in 0…1: a blank image stays blank
+        if (!Standardize) return ([.. Deviation.Select(d => 1 / (255 * d))], [.. Mean.Zip(Deviation, (m, d) => -m / d)]);
+        Span<long> sum = stackalloc long[3], squares = stackalloc long[3];
+        ReadOnlySpan<byte> pixels = image.Pixels;
+        for (int i = 0; i < pixels.Length; i += 3)
+        {
+            for (int c = 0; c < 3; c++)
+            {
+                int value = pixels[i + c];
+                sum[c] += value;
+                squares[c] += value * value;
+            }
+        }
+        (float[] scale, float[] shift) = (new float[3], new float[3]);
+        double count = pixels.Length / 3;
+        for (int c = 0; c < 3; c++)
+        {
+            double mean = sum[c] / count, deviation = Math.Sqrt(Math.Max(0, (squares[c] / count) - (mean * mean)));
+            deviation = Math.Max(deviation, 255 * LeastDeviation);
+            (scale[c], shift[c]) = ((float)(1 / deviation), (float)(-mean / deviation));
+        }
+        return (scale, shift);
     }
 
     /// <summary>The image at the size the network sees in evaluation.</summary>

@@ -110,6 +110,9 @@ public sealed record Recipe
     /// <summary>Strength of random brightness, contrast and saturation; 0 leaves colours alone.</summary>
     public double ColorJitter { get; init; }
 
+    /// <summary>Bring each image to mean 0 and deviation 1 by its own figures instead of ImageNet's: for microscopes and other uneven light.</summary>
+    public bool Standardize { get; init; }
+
     /// <summary>Evaluation resizes the short side to this; null evaluates at the images' own size.</summary>
     public int? EvalShortSide { get; init; } = 520;
 
@@ -209,7 +212,7 @@ public sealed record Recipe
             throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({names})");
         }
         var loss = new SemanticLossOptions { AuxWeight = AuxWeight, DiceWeight = DiceWeight, LabelSmoothing = LabelSmoothing, ClassWeights = ClassWeights };
-        return ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide }, Seed, loss);
+        return ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide, Standardize = Standardize }, Seed, loss);
     }
 
     /// <summary>The random changes that training makes to images.</summary>

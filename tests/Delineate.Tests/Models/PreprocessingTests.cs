@@ -9,6 +9,28 @@ namespace Delineate.Tests.Models;
 public sealed class PreprocessingTests
 {
     [Fact]
+    public void Standardized_images_have_mean_0_and_deviation_1_whatever_their_light()
+    {
+        var random = new Random(5);
+        var dark = new Image(9, 13);
+        for (int i = 0; i < dark.Pixels.Length; i++) dark.Pixels[i] = (byte)(3 + random.Next(20) + (i % 3));
+        Image bright = dark.Clone();
+        for (int i = 0; i < bright.Pixels.Length; i++) bright.Pixels[i] = (byte)((4 * bright.Pixels[i]) + 60);
+        Tensor batch = new Preprocessing { Standardize = true }.ToTensor([dark, bright]);
+        for (int c = 0; c < 3; c++)
+        {
+            float[] channel = [.. Enumerable.Range(0, 9 * 13).Select(p => batch.Span[(p * 3) + c])];
+            Assert.Equal(0, channel.Average(), 1e-4);
+            Assert.Equal(1, channel.Average(v => v * v), 1e-4);
+        }
+        for (int i = 0; i < dark.Pixels.Length; i++) Assert.Equal(batch.Span[i], batch.Span[dark.Pixels.Length + i], 1e-4);
+    }
+
+    [Fact]
+    public void A_blank_image_is_standardized_to_zeros() =>
+        Assert.All(new Preprocessing { Standardize = true }.ToTensor([new Image(3, 4)]).ToArray(), v => Assert.Equal(0, v));
+
+    [Fact]
     public void Pixels_are_normalised_and_smaller_images_padded_with_zeros()
     {
         var dark = new Image(1, 2);
