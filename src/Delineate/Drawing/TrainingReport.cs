@@ -200,7 +200,7 @@ public static class TrainingReport
         h1{font-size:1.6rem;margin:.4em 0}h2{font-size:1.2rem;margin:1.6em 0 .4em}p{margin:.4em 0}
         .facts{display:flex;flex-wrap:wrap;gap:8px 28px;margin:0}.facts dt{color:var(--mute);font-size:.8rem}.facts dd{margin:0;font-weight:600}
         .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:12px}.chart{width:100%;height:auto;border:1px solid var(--line);border-radius:8px}
-        svg text{fill:var(--fg);font:12px system-ui,sans-serif}svg .tick{fill:var(--mute);font-size:11px}svg .title{font-weight:600;font-size:13px}svg .grid{stroke:var(--line)}svg .cell{font-size:11px}
+        svg text{fill:var(--fg);font:12px system-ui,sans-serif}svg .tick{fill:var(--mute);font-size:11px}svg .title{font-weight:600;font-size:13px}svg .grid{stroke:var(--line)}svg .cell{font-size:11px}svg .strong{fill:var(--bg)}td:first-child{white-space:nowrap}
         .scroll{overflow-x:auto}table{border-collapse:collapse}th,td{padding:4px 14px 4px 0;text-align:left;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
         .bar{width:160px}.bar i{display:block;height:10px;border-radius:5px;background:var(--c1)}.swatch{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:8px;border:1px solid var(--line)}
         figure{margin:0 0 18px}figcaption{font-weight:600;margin-bottom:4px}.row{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:8px}.row img{width:100%;border-radius:6px;display:block}.row span{color:var(--mute);font-size:.8rem}

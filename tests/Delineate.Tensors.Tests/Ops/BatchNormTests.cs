@@ -33,6 +33,26 @@ public sealed class BatchNormTests
         Check(sizes, training: false, Activation.Relu, withResidual: true);
     }
 
+    [Theory]
+    [InlineData(4, 160, 160, 64)]
+    [InlineData(4, 40, 40, 512)]
+    [InlineData(2, 120, 120, 65)]
+    public void Running_statistics_of_large_maps_equal_naive_sums(int n, int h, int w, int c)
+    {
+        var random = new Random(8);
+        Tensor x = Tensor.Empty([n, h, w, c]);
+        double[] mean = [.. Enumerable.Range(0, c).Select(_ => (random.NextDouble() * 8) - 4)], deviation = [.. Enumerable.Range(0, c).Select(_ => 0.1 + random.NextDouble())];
+        for (int i = 0; i < x.Length; i++) x.Span[i] = (float)(mean[i % c] + (deviation[i % c] * ((random.NextDouble() * 2) - 1)));
+        Tensor runningMean = Tensor.Zeros([c]), runningVariance = Tensor.Full([c], 1);
+        x.BatchNorm(null, null, runningMean, runningVariance, training: true, momentum: 1);
+        double[] sum = new double[c], squares = new double[c];
+        int rows = x.Length / c;
+        for (int i = 0; i < x.Length; i++) sum[i % c] += x.Span[i];
+        for (int i = 0; i < x.Length; i++) squares[i % c] += Math.Pow(x.Span[i] - (sum[i % c] / rows), 2);
+        TensorAssert.Close([.. sum.Select(s => s / rows)], runningMean, 1e-5, "means");
+        TensorAssert.Close([.. squares.Select(s => s / (rows - 1))], runningVariance, 1e-5, "variances");
+    }
+
     [Fact]
     public void Weight_and_bias_may_be_missing()
     {
