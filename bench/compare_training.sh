@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Whole training steps of Delineate and of PyTorch (plain and channels_last) in turn, so that a slow minute of the machine hits all of them.
 #   bench/compare_training.sh [MODEL] [HEIGHTxWIDTH] [BATCH] [ROUNDS] [STEPS]
-# One JSON line for each run; then medians over all steps but each run's first (which warms up), and ratios. Needs Debian's python3-torch and python3-torchvision.
+# One JSON line for each run; then medians over all steps but each run's first (which warms up), and ratios.
+# On one thread PyTorch 1.13 takes minutes a step. Needs Debian's python3-torch and python3-torchvision.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 model=${1:-fcn_resnet50} size=${2:-480x480} batch=${3:-2} rounds=${4:-3} steps=${5:-4}
