@@ -5,6 +5,10 @@ namespace Delineate.Tensors.Kernels;
 /// <summary>The three products of a convolution over whole maps, on the team's threads. Results have the same bits on any number of them.</summary>
 internal static unsafe class Convolution
 {
+    /// <summary>What this thread's convolutions may do to be faster.</summary>
+    [field: ThreadStatic]
+    public static Rounding Rounding { get; set; }
+
     /// <summary>y = x ∗ w + bias. <paramref name="bias"/> may be empty.</summary>
     public static void Forward(ConvGeometry g, ReadOnlySpan<float> x, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, Span<float> y)
     {
@@ -12,6 +16,11 @@ internal static unsafe class Convolution
         if (Depthwise.Fits(g))
         {
             fixed (float* map = x, filters = weight, first = bias, sum = y) Depthwise.Forward(g, map, filters, first, sum);
+            return;
+        }
+        if (WinogradSize(g) is > 0 and int size)
+        {
+            RunWinograd(g, false, size, x, weight, bias, y);
             return;
         }
         var product = new GatherProduct(GatherInput(g), g.Output, g.Output, 1, 0, g.OutGroup, g.Groups);
@@ -30,6 +39,11 @@ internal static unsafe class Convolution
         if (Depthwise.Fits(g))
         {
             fixed (float* map = dy, filters = weight, first = bias, sum = dx) Depthwise.BackwardData(g, map, filters, first, sum);
+            return;
+        }
+        if (WinogradSize(g) is > 0 and int size)
+        {
+            RunWinograd(g, true, size, dy, weight, bias, dx);
             return;
         }
         List<AxisPhase> vertical = AxisPhase.All(g.Input.Height, g.Kernel.Height, g.Stride.Height, g.Padding.Height, g.Dilation.Height);
@@ -68,6 +82,7 @@ internal static unsafe class Convolution
         fixed (float* map = x, gradient = dy, sum = dw)
         {
             if (Depthwise.Fits(g)) Depthwise.BackwardWeights(g, map, gradient, sum);
+            else if (WinogradSize(g) == 4) new WinogradWeightGradient(g).Run(map, gradient, sum);
             else new WeightGradient(g, GatherInput(g)).Run(map, gradient, sum);
         }
     }
@@ -98,6 +113,31 @@ internal static unsafe class Convolution
             });
         }
         for (int piece = 0; piece < pieces; piece++) TensorPrimitives.Add(db, partial.Span.Slice(piece * channels, channels), db);
+    }
+
+    /// <summary>
+    /// Outputs of a Winograd tile along each axis for this convolution, or 0 where the direct sum is faster: few channels pay for the
+    /// transforms, but not for much multiplication.
+    /// </summary>
+    private static int WinogradSize(ConvGeometry g)
+    {
+        if (Rounding == Rounding.Direct || !Winograd.Fits(g)) return 0;
+        bool pays = g.InChannels >= 16 && g.OutChannels >= 16 && (g.InChannels + g.OutChannels) * 8 <= g.InChannels * g.OutChannels;
+        return !pays ? 0 : Rounding == Rounding.Strict ? 2 : 4;
+    }
+
+    private static void RunWinograd(ConvGeometry g, bool adjoint, int size, ReadOnlySpan<float> from, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, Span<float> to)
+    {
+        (int inChannels, int outChannels) = adjoint ? (g.OutChannels, g.InChannels) : (g.InChannels, g.OutChannels);
+        using Scratch filters = Scratch.Floats(Winograd.FilterLength(g, adjoint, size));
+        using Scratch biases = Scratch.Floats(GatherProduct.Padded(outChannels));
+        biases.Span.Clear();
+        bias.CopyTo(biases.Span);
+        fixed (float* w = weight, x = from, y = to)
+        {
+            Winograd.TransformFilters(g, adjoint, size, w, Pinned.Of(filters));
+            new Winograd(g, adjoint, size).Run(new Map(x, inChannels), Pinned.Of(filters), Pinned.Of(biases), default, Activation.None, new Map(y, outChannels));
+        }
     }
 
     /// <summary>The left matrix of the forward pass: a row for each output pixel, a column for each tap and input channel of a group.</summary>

@@ -13,6 +13,9 @@ internal static unsafe class Tile
     /// <summary>The most rows and columns any instruction set's tile has: the size of a tile's buffer on the stack.</summary>
     public const int MaxLength = 12 * 32;
 
+    /// <summary>The most columns any instruction set's tile has.</summary>
+    public const int MaxColumns = 32;
+
     /// <summary>Rows of the tile on this machine.</summary>
     public static int Rows => Vector512.IsHardwareAccelerated ? 12 : Vector256.IsHardwareAccelerated ? 6 : 8;
 
