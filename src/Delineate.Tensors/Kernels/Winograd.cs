@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 
 namespace Delineate.Tensors.Kernels;
 
@@ -9,15 +8,18 @@ namespace Delineate.Tensors.Kernels;
 /// multiplications where the direct sum needs 9, F(2×2) needs 4. Lavin and Gray 2016, arXiv:1509.09308. The gradient to the data is the same
 /// with the filters turned around.
 /// </summary>
-internal sealed unsafe class Winograd
+internal sealed unsafe class Winograd : ConvKernel
 {
     /// <summary>Rows of the transformed maps lie this much further apart than their channels, lest they compete for the same lines of a cache.</summary>
     private const int Apart = 16;
 
     private const int DepthBlock = 512;
     private const int TransformGroup = 12; // tiles transformed by one piece of work
-    private static readonly float[] Zeros = GC.AllocateArray<float>(Tile.MaxColumns, pinned: true);
 
+    private readonly ConvGeometry g;
+    private readonly bool adjoint;
+    private readonly int size;
+    private readonly PixelStrides strides;
     private readonly WinogradTiles tiles;
     private readonly Size2d inputMap;
     private readonly Size2d padding;
@@ -45,8 +47,10 @@ internal sealed unsafe class Winograd
     /// <param name="g">The convolution; for its adjoint, the one whose adjoint it is.</param>
     /// <param name="adjoint">Whether the gradient to the data is wanted: dy → dx.</param>
     /// <param name="size">Outputs of a tile along each axis: 4 or 2.</param>
-    public Winograd(ConvGeometry g, bool adjoint, int size)
+    /// <param name="strides">Of the maps.</param>
+    public Winograd(ConvGeometry g, bool adjoint, int size, PixelStrides strides)
     {
+        (this.g, this.adjoint, this.size, this.strides) = (g, adjoint, size, strides);
         Debug.Assert(Fits(g) && size is 2 or 4);
         (inputMap, inChannels) = adjoint ? (g.Output, g.OutChannels) : (g.Input, g.InChannels);
         (Size2d outputMap, outChannels) = adjoint ? (g.Input, g.InChannels) : (g.Output, g.OutChannels);
@@ -70,25 +74,33 @@ internal sealed unsafe class Winograd
     /// <summary>True where the convolution is one that this class can do.</summary>
     public static bool Fits(ConvGeometry g) => g.Kernel == 3 && g.Stride == 1 && g.Groups == 1;
 
-    /// <summary>Floats of transformed filters.</summary>
-    public static int FilterLength(ConvGeometry g, bool adjoint, int size) => adjoint
-        ? (size + 2) * (size + 2) * g.OutChannels * GatherProduct.Padded(g.InChannels)
-        : (size + 2) * (size + 2) * g.InChannels * GatherProduct.Padded(g.OutChannels);
+    /// <summary>
+    /// Outputs of a tile along each axis that are best for this convolution, or 0 where the direct sum is faster: a few channels pay for the
+    /// transforms, but not for much multiplication.
+    /// </summary>
+    public static int TileSize(ConvGeometry g, Rounding rounding)
+    {
+        bool pays = Fits(g) && g.InChannels >= 16 && g.OutChannels >= 16 && (g.InChannels + g.OutChannels) * 8L <= (long)g.InChannels * g.OutChannels;
+        return !pays || rounding == Rounding.Direct ? 0 : rounding == Rounding.Strict ? 2 : 4;
+    }
+
+    protected override int OutChannels => outChannels;
+
+    public override string Algorithm => $"winograd{size}{(adjoint ? " adjoint" : "")}";
+
+    public override int PackedLength => checked(points * inChannels * paddedOut);
 
     /// <summary>
     /// Transforms the weight [Cout, 3, 3, Cin] to a matrix for each point, [in channels, out channels], in the blocks and panels that the product
     /// reads one after the other.
     /// </summary>
-    public static void TransformFilters(ConvGeometry g, bool adjoint, int size, float* weight, float* filters)
+    public override void Pack(float* weight, float* packed)
     {
-        int depth = adjoint ? g.OutChannels : g.InChannels;
-        int columns = adjoint ? g.InChannels : g.OutChannels;
-        int padded = GatherProduct.Padded(columns);
-        int block = DepthOfBlock(depth);
+        (int depth, int padded, int block) = (inChannels, paddedOut, depthBlock);
         ThreadTeam.Run(padded / Tile.Columns, panel =>
         {
             int column = panel * Tile.Columns;
-            int width = Math.Min(Tile.Columns, columns - column);
+            int width = Math.Min(Tile.Columns, outChannels - column);
             float* taps = stackalloc float[9 * Tile.Columns];
             new Span<float>(taps, 9 * Tile.Columns).Clear();
             for (int from = 0; from < depth; from += block)
@@ -104,18 +116,17 @@ internal sealed unsafe class Winograd
                         nint step = adjoint ? 1 : 9 * g.InChannels;
                         for (int j = 0; j < width; j++) taps[(tap * Tile.Columns) + j] = source[j * step];
                     }
-                    float* target = filters + ((nint)from * padded) + ((nint)column * length) + ((nint)k * Tile.Columns);
+                    float* target = packed + ((nint)from * padded) + ((nint)column * length) + ((nint)k * Tile.Columns);
                     LaneLoop.Over(new FilterKernel(size, taps, target, (nint)depth * padded), Tile.Columns);
                 }
             }
         });
     }
 
-    /// <summary>y = act(x ∗ filters + bias + residual). The bias is padded with zeros to whole tiles of columns; the residual may be absent.</summary>
-    public void Run(Map x, float* filters, float* bias, Map residual, Activation activation, Map y)
+    public override void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y)
     {
-        (this.x, this.residual, this.activation, this.y) = (x, residual, activation, y);
-        this.filters = filters;
+        (this.x, this.residual, this.y, this.activation) = (new Map(x, strides.Input), new Map(residual, strides.Residual), new Map(y, strides.Output), activation);
+        filters = packed;
         this.bias = bias;
         if (!together)
         {
@@ -210,7 +221,7 @@ internal sealed unsafe class Winograd
     /// <summary>The product of one point's transformed tiles and some columns of its filters.</summary>
     private void Multiply(int point, int count, int column, int width, float* input, float* product)
     {
-        float* zeros = (float*)Unsafe.AsPointer(ref Zeros[0]);
+        float* zeros = Tile.Zeros;
         float* matrix = filters + ((nint)point * inChannels * paddedOut);
         for (int from = 0; from < inChannels; from += depthBlock)
         {
@@ -224,7 +235,7 @@ internal sealed unsafe class Winograd
                     float* to = product + ((nint)row * productRow) + c;
                     // While the first rows are multiplied, the next panel of filters comes closer; then the next rows.
                     float* ahead = row == 0 ? panel + ((nint)depth * Tile.Columns) : row == Tile.Rows ? panel + ((nint)depth * (Tile.Columns + 16)) : left + ((nint)Tile.Rows * inputRow);
-                    Tile.Run(depth, left, inputRow, 1, panel, Tile.Columns, from == 0 ? zeros : to, from == 0 ? 0 : productRow, to, productRow, ahead, 16);
+                    Tile.Run(depth, left, inputRow, 1, panel, Tile.Columns, from == 0 ? zeros : to, from == 0 ? 0 : productRow, zeros, float.NegativeInfinity, to, productRow, ahead, 16);
                 }
                 panel += (nint)depth * Tile.Columns;
             }

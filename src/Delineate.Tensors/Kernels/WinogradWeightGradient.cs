@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 
 namespace Delineate.Tensors.Kernels;
 
@@ -13,7 +12,6 @@ internal sealed unsafe class WinogradWeightGradient
     private const int Points = (Size + 2) * (Size + 2);
     private const int Apart = 16; // as in Winograd
     private const int TransformGroup = 12;
-    private static readonly float[] Zeros = GC.AllocateArray<float>(Tile.MaxColumns, pinned: true);
 
     private readonly ConvGeometry g;
     private readonly WinogradTiles tiles;
@@ -68,14 +66,14 @@ internal sealed unsafe class WinogradWeightGradient
 
     private void Multiply(int count, bool isFirst, float* input, int width, float* gradient, float* sum)
     {
-        float* zeros = (float*)Unsafe.AsPointer(ref Zeros[0]);
+        float* zeros = Tile.Zeros;
         for (int c = 0; c < width; c += Tile.Columns)
         {
             for (int row = 0; row < g.OutChannels; row += Tile.Rows)
             {
                 float* to = sum + ((nint)row * sumRow) + c;
                 float* left = gradient + row;
-                Tile.Run(count, left, 1, gradientRow, input + c, mapRow, isFirst ? zeros : to, isFirst ? 0 : sumRow, to, sumRow, left + Tile.Rows, gradientRow);
+                Tile.Run(count, left, 1, gradientRow, input + c, mapRow, isFirst ? zeros : to, isFirst ? 0 : sumRow, zeros, float.NegativeInfinity, to, sumRow, left + Tile.Rows, gradientRow);
             }
         }
     }
