@@ -20,6 +20,7 @@ public sealed unsafe class ConvKernelTests
         { "adjoint", 21, 40, 2, 2, 0, 1, 1, true },
         { "adjoint", 64, 5, 1, 1, 0, 1, 1, true },
         { "adjoint", 12, 8, 4, 2, 1, 1, 4, true },
+        { "adjoint", 5, 7, 8, 4, 2, 1, 1, true },
         { "depthwise", 70, 70, 3, 1, 1, 1, 70, false },
         { "depthwise", 37, 37, 3, 2, 1, 1, 37, true },
     };
