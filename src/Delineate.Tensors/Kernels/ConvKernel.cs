@@ -29,7 +29,7 @@ internal abstract unsafe class ConvKernel
     public static ConvKernel For(ConvGeometry g, bool adjoint, Rounding rounding, PixelStrides strides)
     {
         if (Depthwise.Fits(g)) return new Depthwise(g, adjoint, strides);
-        return Winograd.TileSize(g, rounding) is > 0 and int size ? new Winograd(g, adjoint, size, strides) : new DirectConvolution(g, adjoint, strides);
+        return Winograd.TileSize(g, adjoint, rounding) is > 0 and int size ? new Winograd(g, adjoint, size, strides) : new DirectConvolution(g, adjoint, strides);
     }
 
     /// <summary>Floats of a bias as <see cref="Run"/> wants it.</summary>

@@ -12,6 +12,7 @@ public sealed unsafe class ConvKernelTests
         { "winograd4", 32, 48, 3, 1, 1, 1, 1, false },
         { "winograd4", 40, 33, 3, 1, 2, 2, 1, false },
         { "winograd4 adjoint", 33, 40, 3, 1, 2, 2, 1, true },
+        { "winograd6", 64, 96, 3, 1, 1, 1, 1, false },
         { "direct", 64, 70, 1, 1, 0, 1, 1, false },
         { "direct", 1024, 33, 1, 1, 0, 1, 1, false },
         { "direct", 300, 33, 1, 2, 0, 1, 1, false },
