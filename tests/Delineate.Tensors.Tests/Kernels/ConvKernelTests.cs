@@ -46,7 +46,8 @@ public sealed unsafe class ConvKernelTests
             if (activation == Activation.Relu) expected = expected.Relu();
             const int Before = 16;
             Tensor wideX = Widen(x, Before, 23, float.NaN), wideResidual = Widen(residual, Before, 8, float.NaN), wideY = Tensor.Full(Wider(to, Before, 40), Untouched);
-            ConvKernel strided = ConvKernel.For(g, adjoint, Rounding.Fast, new PixelStrides(wideX.Shape[3], wideY.Shape[3], wideResidual.Shape[3]));
+            var strides = new PixelStrides(wideX.Shape[3], wideY.Shape[3], wideResidual.Shape[3]);
+            ConvKernel strided = algorithm == "winograd6" ? new Winograd(g, adjoint, 6, strides) : ConvKernel.For(g, adjoint, Rounding.Fast, strides);
             Assert.Equal(algorithm, strided.Algorithm);
             var run = new ConvRun(strided, new ConvWeights(strided, weight.Span, bias.Span), activation);
             for (int again = 0; again < 2; again++) run.Run(Pinned.Of(wideX) + Before, adds ? Pinned.Of(wideResidual) + Before : null, Pinned.Of(wideY) + Before);
