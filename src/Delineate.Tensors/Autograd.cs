@@ -141,7 +141,12 @@ public static class Autograd
         {
             (paused, recomputing) = (0, true);
             long since = Interlocked.Read(ref count) + 1;
-            for (int i = 0; i < leaves.Length; i++) leaves[i].RequiresGrad = wanted[i];
+            for (int i = 0; i < leaves.Length; i++)
+            {
+                if (!wanted[i]) continue;
+                // What reached the input before is where its sum goes on, as it does without a checkpoint: in another order it would round otherwise.
+                (leaves[i].RequiresGrad, leaves[i].Gradient) = (true, TakeGradient(inputs[i]));
+            }
             Tensor y;
             using (RandomScope.Replay(draws)) y = forward(leaves);
             Walk(y, dy.View(dy.Shape), since);
@@ -159,6 +164,14 @@ public static class Autograd
             scope?.PassOut(gradient);
         }
         return gradients;
+    }
+
+    private static Tensor? TakeGradient(Tensor tensor)
+    {
+        Tensor? sum = tensor.Node is { } node ? node.Gradient : tensor.Gradient;
+        if (tensor.Node is null) tensor.Gradient = null;
+        else tensor.Node.Gradient = null;
+        return sum;
     }
 
     private static Tensor Add(Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward)

@@ -53,6 +53,27 @@ public sealed class CheckpointTests
     }
 
     [Fact]
+    public void An_input_with_other_readers_sums_its_gradients_in_the_plain_order()
+    {
+        float[] plain = Gradient((f, t) => f(t)), recomputed = Gradient(Autograd.Checkpoint);
+        TensorAssert.SameBits(plain, recomputed);
+
+        static float[] Gradient(Func<Func<Tensor, Tensor>, Tensor, Tensor> call)
+        {
+            Tensor x = GradCheck.Input([500]);
+            x.RequiresGrad = true;
+            for (int pass = 0; pass < 2; pass++)
+            {
+                using MemoryScope scope = TensorMemory.Scope();
+                Tensor hidden = x.Tanh();
+                Tensor before = hidden.Sigmoid(), y = call(t => (t * 0.3f) + t.Exp() + (t * t), hidden), after = hidden.Exp() + call(t => t.Sigmoid() + (t * 0.7f), x);
+                (before + y + after).Sum().Backward();
+            }
+            return x.Gradient!.ToArray();
+        }
+    }
+
+    [Fact]
     public void Functions_that_give_back_their_input_or_a_view_of_it_work()
     {
         Tensor x = GradCheck.Input([2, 6]);
