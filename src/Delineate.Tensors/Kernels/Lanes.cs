@@ -93,6 +93,19 @@ internal static class LaneLoop
         if (done < count) kernel.Run<Lanes1>(done, count);
     }
 
+    /// <summary>
+    /// Runs a kernel that computes each element from others than it writes: it takes the whole range at once, its last register reaching back over
+    /// elements that it has done before. For few channels, which would else be walked several times in ever narrower registers.
+    /// </summary>
+    public static void Overlapped<TKernel>(in TKernel kernel, int count)
+        where TKernel : struct, ILaneKernel
+    {
+        if (Vector512.IsHardwareAccelerated && count >= Lanes16.Count) kernel.Run<Lanes16>(0, count);
+        else if (Vector256.IsHardwareAccelerated && count >= Lanes8.Count) kernel.Run<Lanes8>(0, count);
+        else if (Vector128.IsHardwareAccelerated && count >= Lanes4.Count) kernel.Run<Lanes4>(0, count);
+        else kernel.Run<Lanes1>(0, count);
+    }
+
     /// <summary>Runs a kernel that deals with its tail itself, in the widest registers that the processor has alone: a value does not depend on its place.</summary>
     public static void Widest<TKernel>(in TKernel kernel, int count)
         where TKernel : struct, ILaneKernel
