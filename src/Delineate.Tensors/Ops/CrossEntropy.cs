@@ -164,7 +164,7 @@ public static class CrossEntropyLoss
                         if (terms.Smoothing > 0) TensorPrimitives.MultiplyAdd(terms.Spread, -slopes[i], row, row);
                         row[label] -= slopes[i] * terms.Hit[label];
                     }
-                    LaneLoop.Over(new CopyKernel(block, target + (first * classes), past), count * classes);
+                    Streaming.Copy(block, target + (first * classes), count * classes, past);
                 }
             }
         });
@@ -196,17 +196,6 @@ public static class CrossEntropyLoss
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector<float> Apply(Vector<float> x) => VectorMath.Exp(x - new Vector<float>(shift)) * factor;
-    }
-
-    private readonly unsafe struct CopyKernel(float* source, float* target, bool past) : ILaneKernel
-    {
-        public int Run<V>(int from, int to)
-            where V : struct, ILanes<V>
-        {
-            int i = from;
-            for (; i + V.Count <= to; i += V.Count) V.Load(source + i).Store(target + i, past);
-            return i;
-        }
     }
 
     /// <summary>The factors of one loss: of a pixel's own class (<see cref="Hit"/>) and of every class by label smoothing (<see cref="Spread"/>).</summary>

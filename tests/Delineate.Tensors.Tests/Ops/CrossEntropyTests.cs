@@ -10,7 +10,7 @@ public sealed class CrossEntropyTests
         get
         {
             var cases = new TheoryData<int, float, bool, LossReduction>();
-            foreach (int classes in new[] { 1, 2, 3, 4, 5, 8, 11, 16, 21, 40, 63, 64, 65, 130 })
+            foreach (int classes in new[] { 1, 2, 3, 4, 5, 8, 11, 16, 21, 40, 64, 65 })
             {
                 cases.Add(classes, 0, false, LossReduction.Mean);
                 if (classes > 1) cases.Add(classes, 0.1f, true, LossReduction.Mean);
