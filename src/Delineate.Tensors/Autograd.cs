@@ -118,7 +118,7 @@ public static class Autograd
     private static Tensor Checkpoint(Func<Tensor[], Tensor> forward, Tensor[] inputs)
     {
         if (!IsEnabled || recomputing) return forward(inputs);
-        RandomScope.Draws draws = RandomScope.Mark();
+        var circumstances = new Circumstances(RandomScope.Mark(), RoundingPolicy.Current);
         Tensor y;
         using (NoGrad())
         using (MemoryScope scope = TensorMemory.Scope())
@@ -128,11 +128,11 @@ public static class Autograd
             else scope.PassOut(y);
         }
         bool[] wanted = Array.ConvertAll(inputs, x => x.WantsGrad);
-        return Add(y, inputs, dy => Recompute(forward, inputs, wanted, draws, dy));
+        return Add(y, inputs, dy => Recompute(forward, inputs, wanted, circumstances, dy));
     }
 
     /// <summary>Runs a checkpointed function again on leaves of its own, recorded this time, and walks what it recorded.</summary>
-    private static Tensor?[] Recompute(Func<Tensor[], Tensor> forward, Tensor[] inputs, bool[] wanted, RandomScope.Draws draws, Tensor dy)
+    private static Tensor?[] Recompute(Func<Tensor[], Tensor> forward, Tensor[] inputs, bool[] wanted, Circumstances circumstances, Tensor dy)
     {
         int outer = paused;
         Tensor[] leaves = Array.ConvertAll(inputs, x => x.View(x.Shape));
@@ -148,7 +148,8 @@ public static class Autograd
                 (leaves[i].RequiresGrad, leaves[i].Gradient) = (true, TakeGradient(inputs[i]));
             }
             Tensor y;
-            using (RandomScope.Replay(draws)) y = forward(leaves);
+            using (RandomScope.Replay(circumstances.Draws))
+            using (RoundingPolicy.Use(circumstances.Rounding)) y = forward(leaves);
             Walk(y, dy.View(dy.Shape), since);
         }
         finally
@@ -229,4 +230,7 @@ public static class Autograd
         tensor.Block.Release();
         return copy;
     }
+
+    /// <summary>What a function's results depend on besides its inputs and weights.</summary>
+    private readonly record struct Circumstances(RandomScope.Draws Draws, Rounding Rounding);
 }

@@ -73,6 +73,24 @@ public sealed class CheckpointTests
         }
     }
 
+    [Theory]
+    [InlineData(Rounding.Direct)]
+    [InlineData(Rounding.Strict)]
+    public void It_is_computed_again_with_the_rounding_of_the_first_time(Rounding rounding)
+    {
+        TensorAssert.SameBits(Gradient((f, t) => f(t)), Gradient(Autograd.Checkpoint));
+
+        float[] Gradient(Func<Func<Tensor, Tensor>, Tensor, Tensor> call)
+        {
+            Tensor x = GradCheck.Input([1, 24, 24, 32]), weight = GradCheck.Input([32, 3, 3, 32], 2);
+            x.RequiresGrad = true;
+            Tensor y;
+            using (RoundingPolicy.Use(rounding)) y = call(t => t.Conv2d(weight, padding: 1).Tanh(), x);
+            y.Sum().Backward();
+            return x.Gradient!.ToArray();
+        }
+    }
+
     [Fact]
     public void Functions_that_give_back_their_input_or_a_view_of_it_work()
     {
