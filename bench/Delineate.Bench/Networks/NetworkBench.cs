@@ -44,6 +44,7 @@ internal static class NetworkBench
     private const double Patience = 5; // an engine that takes so many times as long as the quickest is measured in one round only
     private const double WorstError = 1e-3; // of the largest output: beyond it an engine computed something else
     private const double CeilingSlack = 1.1;
+    private static readonly TimeSpan EndOfSpinning = TimeSpan.FromMilliseconds(20); // in which an engine's idle threads go to sleep
 
     public static void Run(NetworkBenchOptions options)
     {
@@ -131,6 +132,7 @@ internal static class NetworkBench
         TimeSpan others = Others();
         (double[] ms, double[] cpuMs) = peer.Run(Math.Clamp((int)(MeasurementMs / pace), 1, MostRuns));
         others = Others() - others;
+        Thread.Sleep(EndOfSpinning);
         return new Measurement { Round = round, Ms = ms, CpuMs = cpuMs, Before = before, After = calibrator.Measure(), OthersMs = others.TotalMilliseconds };
     }
 
