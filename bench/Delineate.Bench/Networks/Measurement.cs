@@ -64,9 +64,10 @@ internal sealed record WorkloadResult(string Workload, string Size, int Threads,
     /// <summary>The median time of an engine's runs in undisturbed measurements; NaN where there is none.</summary>
     public double MedianMs(EngineResult engine) => EngineResult.Median(engine.Accepted(Calibrator).SelectMany(m => m.Ms));
 
-    /// <summary>How many times as long as Delineate the quickest mode of another family took; NaN where either has no measurement.</summary>
-    public double Against(string family) => Quickest(family) / Quickest("delineate");
+    /// <summary>Delineate's median time, in the first of its modes.</summary>
+    public double OursMs => Engines.FirstOrDefault(e => e.Engine.Family == "delineate") is { } ours ? MedianMs(ours) : double.NaN;
 
-    private double Quickest(string family) =>
-        Engines.Where(e => e.Engine.Family == family).Select(MedianMs).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Min();
+    /// <summary>How many times as long as Delineate the quickest mode of another family took; NaN where either has no measurement.</summary>
+    public double Against(string family) =>
+        Engines.Where(e => e.Engine.Family == family).Select(MedianMs).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Min() / OursMs;
 }

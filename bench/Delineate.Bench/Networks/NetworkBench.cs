@@ -14,15 +14,16 @@ internal sealed record NetworkBenchOptions
 
     public IReadOnlyList<string> Families { get; init; } = ["delineate", "pytorch", "onnxruntime"];
 
-    /// <summary>The modes of <see cref="OwnInference"/> to compare.</summary>
+    /// <summary>The modes of <see cref="OwnInference"/> to measure; the first is the one that the others are compared with.</summary>
     public IReadOnlyList<string> OwnModes { get; init; } = [OwnInference.Modes[0]];
 
+    /// <summary>How many measurements of each engine should count.</summary>
     public int Rounds { get; init; } = 5;
 
     /// <summary>How far below its best rate the calibrator may be before and after a measurement that counts.</summary>
     public double Tolerance { get; init; } = 0.05;
 
-    /// <summary>How often a disturbed measurement is repeated within a round.</summary>
+    /// <summary>How many times as many rounds are run at most to get them.</summary>
     public int Attempts { get; init; } = 4;
 
     /// <summary>Where weights, inputs and expected outputs are kept between runs.</summary>
@@ -41,7 +42,7 @@ internal static class NetworkBench
 {
     private const double MeasurementMs = 400; // each measurement repeats the run for about so long
     private const int MostRuns = 10;
-    private const double Patience = 5; // an engine that takes so many times as long as the quickest is measured in one round only
+    private const double Patience = 5; // an engine that takes so many times as long as the quickest is measured once
     private const double WorstError = 1e-3; // of the largest output: beyond it an engine computed something else
     private const double CeilingSlack = 1.1;
     private static readonly TimeSpan EndOfSpinning = TimeSpan.FromMilliseconds(20); // in which an engine's idle threads go to sleep
@@ -85,20 +86,19 @@ internal static class NetworkBench
             {
                 if (pace[i] < Patience * MeasurementMs) pace[i] = peers[i].Run(1).Ms[0];
             }
-            for (int round = 0; round < options.Rounds; round++)
+            for (int round = 0; round < options.Rounds * options.Attempts; round++)
             {
+                bool isDone = true;
                 for (int turn = 0; turn < peers.Count; turn++)
                 {
                     int i = (round + turn) % peers.Count; // nobody always follows the same neighbour
-                    if (round > 0 && pace[i] > Patience * pace.Min()) continue;
-                    for (int attempt = 0; attempt < options.Attempts; attempt++)
-                    {
-                        Measurement measurement = Measure(peers, i, round, pace[i], calibrator);
-                        engines[i].Measurements.Add(measurement);
-                        Check(result, engines[i].Engine, measurement);
-                        if (EngineResult.Counts(measurement, calibrator)) break;
-                    }
+                    if (engines[i].Accepted(calibrator).Count >= (pace[i] > Patience * pace.Min() ? 1 : options.Rounds)) continue;
+                    isDone = false;
+                    Measurement measurement = Measure(peers, i, round, pace[i], calibrator);
+                    engines[i].Measurements.Add(measurement);
+                    Check(result, engines[i].Engine, measurement);
                 }
+                if (isDone) break;
             }
             CompareOutputs(folder, outputs, peers, engines);
             return result;
@@ -115,7 +115,7 @@ internal static class NetworkBench
         {
             string[] modes = family switch
             {
-                "delineate" => trains ? ["training"] : [.. options.OwnModes],
+                "delineate" => trains ? [.. options.OwnModes.Select(OwnInference.Training).Distinct()] : [.. options.OwnModes],
                 "pytorch" => trains ? ["eager", "channels_last"] : ["eager", "channels_last", "jit"],
                 _ => trains ? [] : ["all optimizations"],
             };

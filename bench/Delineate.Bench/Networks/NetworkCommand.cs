@@ -15,8 +15,8 @@ internal static class NetworkCommand
         engines.AcceptOnlyFromAmong("delineate", "pytorch", "onnxruntime");
         var modes = new Option<string[]>("--modes") { Description = "Ways in which Delineate runs a network", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [OwnInference.Modes[0]] };
         modes.AcceptOnlyFromAmong([.. OwnInference.Modes]);
-        var rounds = new Option<int>("--rounds") { DefaultValueFactory = _ => 5 };
-        var attempts = new Option<int>("--attempts") { Description = "How often a disturbed measurement is repeated", DefaultValueFactory = _ => 4 };
+        var rounds = new Option<int>("--rounds") { Description = "How many measurements of each engine should count", DefaultValueFactory = _ => 5 };
+        var attempts = new Option<int>("--attempts") { Description = "How many times as many rounds are run at most to get them", DefaultValueFactory = _ => 4 };
         var tolerance = new Option<double>("--tolerance") { Description = "How far the calibrator may be below its best rate", DefaultValueFactory = _ => 0.05 };
         var work = new Option<string>("--work") { Description = "Where weights and inputs are kept", DefaultValueFactory = _ => Path.Combine("out", "bench") };
         var json = new Option<string?>("--json") { Description = "A file for all figures" };

@@ -21,6 +21,7 @@ internal abstract class OwnPeer
     public static int Serve(string workload, string folder, string mode, int threads)
     {
         ThreadTeam.Threads = threads;
+        using RoundingPolicy.RoundingScope allowed = RoundingPolicy.Use(OwnInference.RoundingOf(mode));
         OwnNetwork network = OwnNetworks.Create(workload);
         WeightLoading.Load(network.Module, WeightFile.Load(Path.Combine(folder, "weights.pth")));
         JsonNode work = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "work.json")))!;
