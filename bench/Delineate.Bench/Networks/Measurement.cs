@@ -38,7 +38,11 @@ internal sealed record EngineResult
     /// <summary>Against the first of PyTorch's modes, where it ran.</summary>
     public OutputError? AgainstPyTorch { get; set; }
 
+    /// <summary>The most memory that the process held, loading and warm-up included.</summary>
     public long PeakMegabytes { get; set; }
+
+    /// <summary>The most that it held in the measurements.</summary>
+    public long RunningMegabytes { get; set; }
 
     public double? ManagedKilobytes { get; set; }
 

@@ -86,6 +86,7 @@ internal static class NetworkBench
             {
                 if (pace[i] < Patience * MeasurementMs) pace[i] = peers[i].Run(1).Ms[0];
             }
+            foreach (Peer peer in peers) peer.BeginRunning();
             for (int round = 0; round < options.Rounds * options.Attempts; round++)
             {
                 bool isDone = true;
@@ -150,7 +151,7 @@ internal static class NetworkBench
         double[][]? pytorch = null;
         for (int i = 0; i < peers.Count; i++)
         {
-            engines[i].PeakMegabytes = peers[i].PeakMegabytes; // before the outputs are copied for writing
+            (engines[i].PeakMegabytes, engines[i].RunningMegabytes) = (peers[i].PeakMegabytes, peers[i].RunningMegabytes); // before the outputs are copied for writing
             engines[i].ManagedKilobytes = peers[i].ManagedKilobytes;
         }
         foreach (int i in Enumerable.Range(0, peers.Count).OrderBy(i => peers[i].Engine.Family != "pytorch"))

@@ -15,12 +15,12 @@ internal static class NetworkReport
     public static void Write(WorkloadResult result)
     {
         Print($"\n{result.Workload} {result.Size}, {result.Threads} thread{(result.Threads == 1 ? "" : "s")}: {result.Flops / 1e9:F1} GFLOP as direct sums, peak {result.Calibrator.Best:F0} GFLOP/s");
-        Print($"{"engine",-24} {"median ms",10} {"min",9} {"GFLOP/s",8} {"÷ ours",7} {"counted",8} {"runs",5} {"peak MB",8} {"error max",10} {"rms",8} {"vs PyTorch",10}");
+        Print($"{"engine",-24} {"median ms",10} {"min",9} {"GFLOP/s",8} {"÷ ours",7} {"counted",8} {"runs",5} {"peak MB",8} {"running",8} {"error max",10} {"rms",8} {"vs PyTorch",10}");
         foreach (EngineResult engine in result.Engines)
         {
             IReadOnlyList<Measurement> accepted = engine.Accepted(result.Calibrator);
             double median = result.MedianMs(engine), all = EngineResult.Median(engine.Measurements.SelectMany(m => m.Ms));
-            Print($"{engine.Engine.Name,-24} {median,10:F2} {engine.Measurements.SelectMany(m => m.Ms).Min(),9:F2} {result.Flops / median / 1e6,8:F0} {median / result.OursMs,7:F2} {accepted.Count,4}/{engine.Measurements.Count,-3} {accepted.Sum(m => m.Ms.Length),5} {engine.PeakMegabytes,8} {engine.AgainstDouble.Max,10:E1} {engine.AgainstDouble.Rms,8:E1} {engine.AgainstPyTorch?.Max,10:E1}{(accepted.Count == 0 ? $"   every measurement was disturbed; median of those {all:F2}" : "")}");
+            Print($"{engine.Engine.Name,-24} {median,10:F2} {engine.Measurements.SelectMany(m => m.Ms).Min(),9:F2} {result.Flops / median / 1e6,8:F0} {median / result.OursMs,7:F2} {accepted.Count,4}/{engine.Measurements.Count,-3} {accepted.Sum(m => m.Ms.Length),5} {engine.PeakMegabytes,8} {engine.RunningMegabytes,8} {engine.AgainstDouble.Max,10:E1} {engine.AgainstDouble.Rms,8:E1} {engine.AgainstPyTorch?.Max,10:E1}{(accepted.Count == 0 ? $"   every measurement was disturbed; median of those {all:F2}" : "")}");
             if (engine.ManagedKilobytes is { } managed) Print($"{"",-24} allocates {managed:F0} KB on the managed heap in a run");
         }
     }
@@ -68,6 +68,7 @@ internal static class NetworkReport
         ["median_ms"] = Number(result.MedianMs(engine)),
         ["gflops"] = Number(result.Flops / result.MedianMs(engine) / 1e6),
         ["peak_memory_mb"] = engine.PeakMegabytes,
+        ["running_memory_mb"] = engine.RunningMegabytes,
         ["managed_kb_per_run"] = engine.ManagedKilobytes,
         ["error_max"] = Number(engine.AgainstDouble.Max),
         ["error_rms"] = Number(engine.AgainstDouble.Rms),

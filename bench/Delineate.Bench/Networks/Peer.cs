@@ -21,6 +21,7 @@ internal sealed record Engine(string Family, string Mode)
 internal sealed class Peer : IDisposable
 {
     private readonly Process process;
+    private long loadingMegabytes;
 
     private Peer(Engine engine, Process process) => (Engine, this.process) = (engine, process);
 
@@ -42,13 +43,25 @@ internal sealed class Peer : IDisposable
     }
 
     /// <summary>The most memory that the process held so far, loading included.</summary>
-    public long PeakMegabytes
+    public long PeakMegabytes => Math.Max(loadingMegabytes, RunningMegabytes);
+
+    /// <summary>The most memory that the process held since <see cref="BeginRunning"/>; where the system cannot tell, since its start.</summary>
+    public long RunningMegabytes
     {
         get
         {
             process.Refresh();
             return process.PeakWorkingSet64 >> 20;
         }
+    }
+
+    /// <summary>Begins a new measurement of the peak: loading and warming up are over.</summary>
+    public void BeginRunning()
+    {
+        const string PeakOnly = "5"; // proc(5): resets the peak resident set size to the present one
+        loadingMegabytes = RunningMegabytes;
+        string file = $"/proc/{process.Id}/clear_refs";
+        if (File.Exists(file)) File.WriteAllText(file, PeakOnly);
     }
 
     /// <summary>Starts the process and waits until the network is loaded.</summary>
