@@ -16,6 +16,7 @@ namespace Delineate.Cli.Commands;
 internal static class BenchCommand
 {
     private const int WarmUpRuns = 2; // the first compiles and takes memory, the second finds both done
+    private const double LongMs = 5000; // whoever waits longer is told how long
 
     public static Command Create()
     {
@@ -83,16 +84,15 @@ internal static class BenchCommand
         Sample[] samples = Samples(size, batch, model.Classes.Count);
         Action run = train ? Training(model, new Batch(samples)) : Prediction(model, new Batch(samples).Images);
         double peak = PeakRate.Best(ThreadTeam.Threads);
-        double flops = Flops(model, size) * batch * (train ? 3 : 1); // the gradients of data and of weights cost as much as the forward pass each
-        for (int i = 0; i < WarmUpRuns; i++) run();
-
+        double flops = Flops(model, samples[0], train) * batch;
+        double pace = 0;
+        for (int i = 0; i < WarmUpRuns; i++) pace = Milliseconds(run);
+        if (pace * runs > LongMs) terminal.Note(Invariant($"timing {runs} runs of about {pace / 1000:F1} s"));
         var milliseconds = new double[runs];
         for (int i = 0; i < runs; i++)
         {
             cancel.ThrowIfCancellationRequested();
-            long start = Stopwatch.GetTimestamp();
-            run();
-            milliseconds[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            milliseconds[i] = Milliseconds(run);
         }
         peak = Math.Max(peak, PeakRate.Best(ThreadTeam.Threads));
         Array.Sort(milliseconds);
@@ -123,12 +123,22 @@ internal static class BenchCommand
         return 0;
     }
 
-    /// <summary>Operations of the convolutions of one image's forward pass, 2 for a multiply-add, counted as direct sums.</summary>
-    private static double Flops(Model model, Size2d size)
+    /// <summary>Operations of the convolutions of one image's run, 2 for a multiply-add, counted as direct sums.</summary>
+    private static double Flops(Model model, Sample sample, bool train)
     {
         long before = ConvGeometry.MultiplyAdds;
-        model.Predict(new ImageBatch([new Image(size.Height, size.Width)]));
-        return 2.0 * (ConvGeometry.MultiplyAdds - before);
+        using Autograd.NoGradScope quiet = Autograd.NoGrad();
+        using MemoryScope scope = TensorMemory.Scope();
+        if (train) model.Loss(new Batch([sample]));
+        else model.Predict(new ImageBatch([sample.Image]));
+        return (train ? 3 : 1) * 2.0 * (ConvGeometry.MultiplyAdds - before); // the gradients of data and of weights cost as much as the forward pass each
+    }
+
+    private static double Milliseconds(Action run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        run();
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 
     private static Action Prediction(Model model, ImageBatch images)

@@ -65,7 +65,7 @@ public class BenchCommandTests
         string weights = folder.Weights();
         CliRun other = CliRun.Of("bench", "fcn_resnet18", "--size", "16x16", "--weights", weights);
         Assert.Equal((CommandRunner.UserMistake, $"error: {weights} is a unet, not a fcn_resnet18"), (other.Code, other.Error));
-        CliRun noWeights = CliRun.Of("bench", "unet", "--size", "16x16", "--weights", folder.Text("x.pth", "no weights at all"));
+        CliRun noWeights = CliRun.Of("bench", "fcn_resnet18", "--size", "16x16", "--weights", folder.Text("x.pth", "no weights at all"));
         Assert.Equal(CommandRunner.UserMistake, noWeights.Code);
     }
 }
