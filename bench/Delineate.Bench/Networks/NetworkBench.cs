@@ -43,13 +43,14 @@ internal static class NetworkBench
     private const double MeasurementMs = 400; // each measurement repeats the run for about so long
     private const int MostRuns = 10;
     private const double Patience = 5; // an engine that takes so many times as long as the quickest is measured once
-    private const double WorstError = 1e-3; // of the largest output: beyond it an engine computed something else
     private const double CeilingSlack = 1.1;
     private static readonly TimeSpan EndOfSpinning = TimeSpan.FromMilliseconds(20); // in which an engine's idle threads go to sleep
 
-    public static void Run(NetworkBenchOptions options)
+    /// <summary>Runs everything and prints it. False where an engine failed or computed something else than the others; what went well is reported all the same.</summary>
+    public static bool Run(NetworkBenchOptions options)
     {
         var results = new List<WorkloadResult>();
+        bool isWell = true;
         foreach (string workload in options.Workloads)
         {
             bool isLayer = workload.StartsWith("conv_transpose", StringComparison.Ordinal);
@@ -58,12 +59,23 @@ internal static class NetworkBench
             Peer.Prepare(workload, folder, size);
             foreach (int threads in options.Threads)
             {
-                results.Add(Compare(workload, folder, threads, options));
+                try
+                {
+                    results.Add(Compare(workload, folder, threads, options));
+                }
+                catch (InvalidOperationException e)
+                {
+                    Console.Error.WriteLine($"{workload}, {threads} threads: {e.Message}");
+                    isWell = false;
+                    continue;
+                }
                 NetworkReport.Write(results[^1]);
+                isWell &= results[^1].Engines.All(results[^1].IsRight);
                 if (options.Json is { } file) File.WriteAllText(file, NetworkReport.ToJson(results, options).ToJsonString(NetworkReport.Indented) + "\n");
             }
         }
         NetworkReport.WriteSummary(results);
+        return isWell;
     }
 
     private static WorkloadResult Compare(string workload, string folder, int threads, NetworkBenchOptions options)
@@ -78,7 +90,7 @@ internal static class NetworkBench
             foreach (Engine engine in Engines(options, trains)) peers.Add(Peer.Start(engine, workload, folder, threads));
             EngineResult[] engines = [.. peers.Select(p => new EngineResult { Engine = p.Engine, Version = p.Version, Measurements = [] })];
             string size = string.Join('×', work["input"]!.AsArray().Select(n => (int)n!));
-            var result = new WorkloadResult(workload, size, threads, (double)work["flops"]!, (double)work["fewest_flops"]!, calibrator, engines);
+            var result = new WorkloadResult(workload, trains, size, threads, (double)work["flops"]!, (double)work["fewest_flops"]!, calibrator, engines);
 
             // The first run compiles, chooses kernels and takes memory; the second says how long one takes.
             double[] pace = [.. peers.Select(p => p.Run(1).Ms[0])];
@@ -162,8 +174,6 @@ internal static class NetworkBench
             engines[i].AgainstDouble = OutputError.Of(prefix, expected, peers[i].Engine.Name);
             engines[i].AgainstPyTorch = pytorch is null ? null : OutputError.Of(prefix, pytorch, peers[i].Engine.Name);
             for (int k = 0; k < count; k++) File.Delete($"{prefix}{k}.f32");
-            if (engines[i].AgainstDouble.Max > WorstError)
-                throw new InvalidOperationException($"{peers[i].Engine.Name} is off by {engines[i].AgainstDouble.Max:E1} of the largest output: it did other work than the rest");
         }
     }
 }

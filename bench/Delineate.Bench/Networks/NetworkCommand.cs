@@ -26,7 +26,7 @@ internal static class NetworkCommand
         };
         command.SetAction(parsed =>
         {
-            NetworkBench.Run(new NetworkBenchOptions
+            return NetworkBench.Run(new NetworkBenchOptions
             {
                 Workloads = parsed.GetValue(workloads) is { Length: > 0 } some ? some : OwnNetworks.Names,
                 Size = parsed.GetValue(size),
@@ -38,7 +38,7 @@ internal static class NetworkCommand
                 Tolerance = parsed.GetValue(tolerance),
                 Folder = Path.GetFullPath(parsed.GetValue(work)!),
                 Json = parsed.GetValue(json),
-            });
+            }) ? 0 : 1;
         });
         return command.Parse(args).Invoke();
     }
