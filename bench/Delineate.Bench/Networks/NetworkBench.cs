@@ -171,8 +171,8 @@ internal static class NetworkBench
             string prefix = Path.Combine(folder, $"actual-{i}-");
             peers[i].Save(prefix);
             if (peers[i].Engine.Family == "pytorch") pytorch ??= OutputError.ReadSingle(prefix, count);
-            engines[i].AgainstDouble = OutputError.Of(prefix, expected, peers[i].Engine.Name);
-            engines[i].AgainstPyTorch = pytorch is null ? null : OutputError.Of(prefix, pytorch, peers[i].Engine.Name);
+            engines[i].Errors = OutputError.Of(prefix, expected, peers[i].Engine.Name);
+            engines[i].AgainstPyTorch = pytorch is null ? null : OutputError.Worst(OutputError.Of(prefix, pytorch, peers[i].Engine.Name));
             for (int k = 0; k < count; k++) File.Delete($"{prefix}{k}.f32");
         }
     }

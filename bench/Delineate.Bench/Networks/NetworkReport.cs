@@ -20,7 +20,7 @@ internal static class NetworkReport
         {
             IReadOnlyList<Measurement> accepted = engine.Accepted(result.Calibrator);
             double median = result.MedianMs(engine), all = EngineResult.Median(engine.Measurements.SelectMany(m => m.Ms));
-            Print($"{engine.Engine.Name,-24} {median,10:F2} {engine.Measurements.SelectMany(m => m.Ms).Min(),9:F2} {result.Flops / median / 1e6,8:F0} {median / result.OursMs,7:F2} {accepted.Count,4}/{engine.Measurements.Count,-3} {accepted.Sum(m => m.Ms.Length),5} {engine.PeakMegabytes,8} {engine.RunningMegabytes,8} {engine.AgainstDouble.Max,10:E1} {engine.AgainstDouble.Rms,8:E1} {engine.AgainstPyTorch?.Max,10:E1}{(accepted.Count == 0 ? $"   every measurement was disturbed; median of those {all:F2}" : "")}{(result.IsRight(engine) ? "" : "   WRONG RESULT")}");
+            Print($"{engine.Engine.Name,-24} {median,10:F2} {engine.Measurements.SelectMany(m => m.Ms).Min(),9:F2} {result.Flops / median / 1e6,8:F0} {median / result.OursMs,7:F2} {accepted.Count,4}/{engine.Measurements.Count,-3} {accepted.Sum(m => m.Ms.Length),5} {engine.PeakMegabytes,8} {engine.RunningMegabytes,8} {engine.WorstError.Max,10:E1} {engine.WorstError.Rms,8:E1} {engine.AgainstPyTorch?.Max,10:E1}{(accepted.Count == 0 ? $"   every measurement was disturbed; median of those {all:F2}" : "")}{(result.IsRight(engine) ? "" : "   WRONG RESULT")}");
             if (engine.ManagedKilobytes is { } managed) Print($"{"",-24} allocates {managed:F0} KB on the managed heap in a run");
         }
     }
@@ -70,8 +70,9 @@ internal static class NetworkReport
         ["peak_memory_mb"] = engine.PeakMegabytes,
         ["running_memory_mb"] = engine.RunningMegabytes,
         ["managed_kb_per_run"] = engine.ManagedKilobytes,
-        ["error_max"] = Number(engine.AgainstDouble.Max),
-        ["error_rms"] = Number(engine.AgainstDouble.Rms),
+        ["error_max"] = Number(engine.WorstError.Max),
+        ["error_rms"] = Number(engine.WorstError.Rms),
+        ["errors"] = new JsonArray([.. engine.Errors.Select(e => (JsonNode)new JsonObject { ["max"] = Number(e.Max), ["rms"] = Number(e.Rms) })]),
         ["is_right"] = result.IsRight(engine),
         ["error_max_against_pytorch"] = engine.AgainstPyTorch is { } error ? Number(error.Max) : null,
         ["measurements"] = new JsonArray([.. engine.Measurements.Select(m => (JsonNode)new JsonObject

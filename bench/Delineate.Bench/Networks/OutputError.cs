@@ -2,14 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Delineate.Bench.Networks;
 
-/// <summary>How far outputs lie from expected ones: the largest difference over the largest value, and the same of root mean squares; the worst of all outputs.</summary>
+/// <summary>How far outputs lie from expected ones: the largest difference over the largest value, and the same of root mean squares.</summary>
 internal readonly record struct OutputError(double Max, double Rms)
 {
-    /// <summary>Compares prefix0.f32, prefix1.f32, … with as many expected outputs.</summary>
+    /// <summary>Compares prefix0.f32, prefix1.f32, … with as many expected outputs, one by one.</summary>
     /// <exception cref="InvalidOperationException">A value is not finite, so nothing wrote it, or the counts differ.</exception>
-    public static OutputError Of(string prefix, IReadOnlyList<double[]> expected, string engine)
+    public static OutputError[] Of(string prefix, IReadOnlyList<double[]> expected, string engine)
     {
-        var worst = default(OutputError);
+        var errors = new OutputError[expected.Count];
         for (int i = 0; i < expected.Count; i++)
         {
             ReadOnlySpan<float> actual = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes($"{prefix}{i}.f32"));
@@ -23,10 +23,12 @@ internal readonly record struct OutputError(double Max, double Rms)
                 (largest, difference) = (Math.Max(largest, Math.Abs(wanted[k])), Math.Max(difference, d));
                 (squares, differenceSquares) = (squares + (wanted[k] * wanted[k]), differenceSquares + (d * d));
             }
-            worst = new OutputError(Math.Max(worst.Max, difference / largest), Math.Max(worst.Rms, Math.Sqrt(differenceSquares / squares)));
+            errors[i] = new OutputError(difference / largest, Math.Sqrt(differenceSquares / squares));
         }
-        return worst;
+        return errors;
     }
+
+    public static OutputError Worst(IEnumerable<OutputError> errors) => errors.Aggregate((a, b) => new OutputError(Math.Max(a.Max, b.Max), Math.Max(a.Rms, b.Rms)));
 
     /// <summary>Outputs that an engine saved, to compare others with.</summary>
     public static double[][] ReadSingle(string prefix, int count) =>
