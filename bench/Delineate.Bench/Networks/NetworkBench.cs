@@ -98,6 +98,7 @@ internal static class NetworkBench
             {
                 if (pace[i] < Patience * MeasurementMs) pace[i] = peers[i].Run(1).Ms[0];
             }
+            Console.Error.WriteLine($"{workload}, {threads} thread{(threads == 1 ? "" : "s")}: warm-up took {string.Join(", ", peers.Select((p, i) => $"{p.Engine.Name} {pace[i]:F0} ms"))}");
             foreach (Peer peer in peers) peer.BeginRunning();
             for (int round = 0; round < options.Rounds * options.Attempts; round++)
             {
@@ -112,6 +113,7 @@ internal static class NetworkBench
                     Check(result, engines[i].Engine, measurement);
                 }
                 if (isDone) break;
+                Console.Error.WriteLine($"round {round + 1}: {string.Join(", ", engines.Select(e => $"{e.Engine.Name} {e.Accepted(calibrator).Count}/{e.Measurements.Count}"))}");
             }
             CompareOutputs(folder, outputs, peers, engines);
             return result;

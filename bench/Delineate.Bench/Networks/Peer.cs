@@ -133,6 +133,7 @@ internal sealed class Peer : IDisposable
     {
         var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(PeersFolder, "torch_peer.py"), .. arguments]);
         start.Environment["OMP_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
+        start.Environment["OMP_WAIT_POLICY"] = "passive"; // a spinning thread would take a core from whoever is measured next
         string blas = Path.Combine(PeersFolder, "openblas");
         if (Directory.Exists(blas)) start.Environment["LD_LIBRARY_PATH"] = blas;
         else Console.Error.WriteLine("warning: without bench/peers/setup.sh PyTorch runs on the reference BLAS, which is slow");
