@@ -22,11 +22,12 @@ public static class Slicing
                     throw new ShapeException($"Concat along axis {place} takes tensors that are equal along the others, got {first} and {part.Shape}");
                 total += part.Shape[place];
             }
+            if (Tracer.Current is { } tracer) return tracer.Add(new TracedConcat(place), first.With(place, total), parts);
             Tensor y = Tensor.Empty(first.With(place, total));
             int at = 0;
             foreach (Tensor part in parts)
             {
-                Copy(part, 0, y, at, part.Shape[place], place);
+                Copy(part, 0, y, at, part.Shape[place], place).Run();
                 at += part.Shape[place];
             }
             bool[] wanted = Array.ConvertAll(parts, part => part.WantsGrad);
@@ -50,12 +51,13 @@ public static class Slicing
         int place = x.Shape.Axis(axis);
         if (start < 0 || length < 0 || length > x.Shape[place] - start)
             throw new ShapeException($"Slice of {x.Shape} along axis {place} ends at {x.Shape[place]}, asked for {length} from {start} on");
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedSlice(place, start, length), x.Shape.With(place, length), x);
         Tensor y = Part(x, place, start, length);
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
             Tensor dx = Tensor.Zeros(shape);
-            Copy(dy, 0, dx, start, length, place);
+            Copy(dy, 0, dx, start, length, place).Run();
             return dx;
         });
     }
@@ -63,29 +65,48 @@ public static class Slicing
     private static Tensor Part(Tensor x, int axis, int start, int length)
     {
         Tensor y = Tensor.Empty(x.Shape.With(axis, length));
-        Copy(x, start, y, 0, length, axis);
+        Copy(x, start, y, 0, length, axis).Run();
         return y;
     }
 
     /// <summary>Copies <paramref name="length"/> places along an axis from one tensor to another.</summary>
-    private static void Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis)
+    internal static Job Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis)
     {
         int inner = from.Shape.Product(axis + 1, from.Shape.Rank);
         int outer = from.Shape.Product(0, axis);
         (int stepFrom, int stepTo, int run) = (from.Shape[axis] * inner, to.Shape[axis] * inner, length * inner);
-        if (run == 0) return;
+        if (run == 0) return Job.Once(static () => { });
         if (run >= 2 * Elementwise.Grain)
         {
-            for (int i = 0; i < outer; i++)
+            int parts = (run + Elementwise.Grain - 1) / Elementwise.Grain;
+            return new Job(outer * parts, piece =>
             {
-                (int source, int target) = ((i * stepFrom) + (fromStart * inner), (i * stepTo) + (toStart * inner));
-                ThreadTeam.Ranges(run, Elementwise.Grain, (a, b) => from.Span[(source + a)..(source + b)].CopyTo(to.Span[(target + a)..]));
-            }
-            return;
+                (int i, int part) = Math.DivRem(piece, parts);
+                int start = part * Elementwise.Grain;
+                from.Span.Slice((i * stepFrom) + (fromStart * inner) + start, Math.Min(Elementwise.Grain, run - start)).CopyTo(to.Span[((i * stepTo) + (toStart * inner) + start)..]);
+            });
         }
-        ThreadTeam.Ranges(outer, Math.Max(1, Elementwise.Grain / run), (a, b) =>
+        return Job.Ranges(outer, Math.Max(1, Elementwise.Grain / run), (a, b) =>
         {
             for (int i = a; i < b; i++) from.Span.Slice((i * stepFrom) + (fromStart * inner), run).CopyTo(to.Span[((i * stepTo) + (toStart * inner))..]);
         });
     }
+}
+
+/// <summary>Reads the parts.</summary>
+internal sealed record TracedConcat(int Axis) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    {
+        var copies = new Job[inputs.Length];
+        for (int i = 0, at = 0; i < inputs.Length; at += inputs[i++].Shape[Axis])
+            copies[i] = Slicing.Copy(inputs[i].Tensor, 0, output.Tensor, at, inputs[i].Shape[Axis], Axis);
+        return Job.Once(() => Array.ForEach(copies, static copy => copy.Run()));
+    }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedSlice(int Axis, int Start, int Length) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Slicing.Copy(inputs[0].Tensor, Start, output.Tensor, 0, Length, Axis);
 }
