@@ -12,7 +12,10 @@ public sealed record SummaryRow(string Path, string Op, Shape Output, long Param
 /// <summary>What a network costs at one input shape: parameters, multiply-adds and memory, op by op and together.</summary>
 public sealed class Summary
 {
-    private Summary(IReadOnlyList<SummaryRow> rows, long parameters, long planBytes) => (Rows, Parameters, PlanBytes) = (rows, parameters, planBytes);
+    private Summary(Shape input, IReadOnlyList<SummaryRow> rows, long parameters, long planBytes) => (Input, Rows, Parameters, PlanBytes) = (input, rows, parameters, planBytes);
+
+    /// <summary>The shape of the (first) input.</summary>
+    public Shape Input { get; }
 
     /// <summary>The ops in the order in which they run.</summary>
     public IReadOnlyList<SummaryRow> Rows { get; }
@@ -42,6 +45,6 @@ public sealed class Summary
             rows.Add(new SummaryRow(node.Path, node.Op.Name, node.Output.Shape, parameters, node.Op.MultiplyAdds(node), bytes));
         }
         long all = graph.States.Where(s => s.Tensor.RequiresGrad).Sum(s => (long)s.Tensor.Length);
-        return new Summary(rows, all, PlanBuilder.Build(graph, Rounding.Fast).ArenaBytes);
+        return new Summary(graph.Inputs[0].Shape, rows, all, PlanBuilder.Build(graph, Rounding.Fast).ArenaBytes);
     }
 }

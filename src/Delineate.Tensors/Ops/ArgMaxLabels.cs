@@ -36,7 +36,7 @@ public static class LabelOps
         if (classes is 0 or > 256) throw new ShapeException($"ArgMaxLabels takes scores of [N, H, W, C] with 1 to 256 classes, got {scores.Shape}");
         var whole = enlargement is null ? new Size2d(scores.Shape[1], scores.Shape[2]) : new Size2d(enlargement.Rows.Outputs, enlargement.Columns.Outputs);
         if (crop.Height < 1 || crop.Width < 1 || crop.Height > whole.Height || crop.Width > whole.Width || size.Height < 1 || size.Width < 1)
-            throw new ShapeException($"labels of {size} from {crop} of scores of {whole}: each must be at least one pixel, and the part no larger than the whole");
+            throw new ShapeException($"labels of {size} from the first {crop} of scores of {whole}: each must be at least one pixel, and the part no larger than the whole");
         bool resizes = size != crop;
         AxisResize? rows = resizes ? new AxisResize(crop.Height, size.Height, false, null) : null, columns = resizes ? new AxisResize(crop.Width, size.Width, false, null) : null;
         var labels = new byte[checked(scores.Shape[0] * size.Height * size.Width)];
