@@ -9,14 +9,27 @@ internal static class ArenaLayout
     public readonly record struct Item(long Size, int First, int Last);
 
     /// <summary>
-    /// Where each item begins, such that items that live at the same time never overlap, and the floats of all together. The largest goes first, each
-    /// into the smallest gap that holds it.
+    /// Where each item begins, such that items that live at the same time never overlap, and the floats of all together: the best of three greedy
+    /// layouts, which take the items by size, from the first to the last, or from the last to the first, each into the smallest gap that holds it.
     /// </summary>
     /// <exception cref="ShapeException">They need more memory than one array can hold.</exception>
     public static (int[] Places, int Length) Of(IReadOnlyList<Item> items)
     {
-        var places = new int[items.Count];
-        int[] order = [.. Enumerable.Range(0, items.Count).OrderByDescending(i => items[i].Size).ThenBy(i => items[i].First).ThenBy(i => i)];
+        IEnumerable<int> all = Enumerable.Range(0, items.Count);
+        (long[] Places, long Length)[] tries =
+        [
+            Greedy(items, all.OrderByDescending(i => items[i].Size).ThenBy(i => items[i].First)),
+            Greedy(items, all.OrderBy(i => items[i].First).ThenByDescending(i => items[i].Size)),
+            Greedy(items, all.OrderByDescending(i => items[i].Last).ThenByDescending(i => items[i].Size)),
+        ];
+        (long[] places, long length) = tries.MinBy(t => t.Length);
+        if (length > Array.MaxLength - (4 * Line)) throw new ShapeException("the network's intermediate maps need more memory than one array can hold: use a smaller image or batch, or tiles");
+        return (Array.ConvertAll(places, p => (int)p), (int)length);
+    }
+
+    private static (long[] Places, long Length) Greedy(IReadOnlyList<Item> items, IEnumerable<int> order)
+    {
+        var places = new long[items.Count];
         var placed = new List<(long From, long To, Item Item)>();
         long length = 0;
         foreach (int i in order)
@@ -31,10 +44,9 @@ internal static class ArenaLayout
             }
             if (best < 0) best = end;
             length = Math.Max(length, best + size);
-            if (length > Array.MaxLength - (4 * Line)) throw new ShapeException("the network's intermediate maps need more memory than one array can hold: use a smaller image or batch, or tiles");
-            places[i] = (int)best;
+            places[i] = best;
             placed.Add((best, best + size, item));
         }
-        return (places, (int)length);
+        return (places, length);
     }
 }
