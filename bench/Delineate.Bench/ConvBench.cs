@@ -186,7 +186,7 @@ internal static class ConvBench
             {
                 fixed (float* pa = a.Span, pb = b.Span, pc = c.Span)
                 {
-                    for (int i = 0; i < Repeats; i++) Tile.Run(depth, pa, across ? 1 : depth, across ? Tile.Rows : 1, pb, Tile.Columns, pc, Tile.Columns, pc, Tile.Columns, pa, 0);
+                    for (int i = 0; i < Repeats; i++) Tile.Run(depth, pa, across ? 1 : depth, across ? Tile.Rows : 1, pb, Tile.Columns, pc, Tile.Columns, Tile.Zeros, float.NegativeInfinity, pc, Tile.Columns, pa, 0);
                 }
             },
             seconds);

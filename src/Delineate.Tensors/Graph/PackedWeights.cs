@@ -5,23 +5,15 @@ namespace Delineate.Tensors;
 /// <summary>A batch norm whose scale and shift move into the weights before it.</summary>
 internal sealed record NormFold(Tensor? Weight, Tensor? Bias, Tensor Mean, Tensor Variance, float Epsilon);
 
-/// <summary>What packed weights were made from and for. Maps of different sizes have equal keys where the same algorithm serves them.</summary>
-internal sealed record WeightKey(
-    Tensor Weight, Tensor? Bias, NormFold? Norm, bool IsTransposed, Size2d Stride, Size2d Padding, Size2d Dilation, int Groups, ConvAlgorithm Algorithm, Rounding Rounding)
+/// <summary>The weights of a convolution as the network holds them, and the batch norm that moves into them.</summary>
+internal sealed record ConvSource(Tensor Weight, Tensor? Bias, NormFold? Norm)
 {
-    public static WeightKey Of(TracedConvolution op, Tensor weight, Tensor? bias, Rounding rounding)
-    {
-        ConvGeometry g = op.Geometry;
-        ConvAlgorithm algorithm = ConvWeights.Choose(g, op.IsTransposed, rounding);
-        return new WeightKey(weight, bias, null, op.IsTransposed, g.Stride, g.Padding, g.Dilation, g.Groups, algorithm, rounding);
-    }
-
-    /// <summary>The weights for the kernel, with the batch norm in them. Folded in double.</summary>
-    public ConvWeights Pack(ConvGeometry g)
+    /// <summary>The weights for a kernel. Folded in double.</summary>
+    public ConvWeights Pack(ConvGeometry g, bool adjoint, ConvKernel kernel)
     {
         ReadOnlySpan<float> weight = Weight.Block.Values[..Weight.Length];
         ReadOnlySpan<float> bias = Bias is null ? default : Bias.Block.Values[..Bias.Length];
-        if (Norm is null) return ConvWeights.Pack(g, IsTransposed, weight, bias, Rounding);
+        if (Norm is null) return new ConvWeights(kernel, weight, bias);
 
         int channels = Norm.Mean.Length;
         var scale = new double[channels];
@@ -35,7 +27,7 @@ internal sealed record WeightKey(
         }
         using Scratch scratch = Scratch.Floats(weight.Length);
         Span<float> folded = scratch.Span;
-        if (IsTransposed)
+        if (adjoint)
         {
             // [Cin, taps, Cout / groups]: the output channel runs along the last axis, its group along the first.
             for (int i = 0, at = 0; i < g.OutChannels; i++)
@@ -54,7 +46,23 @@ internal sealed record WeightKey(
                 for (int k = 0; k < g.Depth; k++, at++) folded[at] = (float)(weight[at] * scale[c]);
             }
         }
-        return ConvWeights.Pack(g, IsTransposed, folded, shift, Rounding);
+        return new ConvWeights(kernel, folded, shift);
+    }
+}
+
+/// <summary>What packed weights were made from and for: maps of different sizes have equal keys where one copy serves them.</summary>
+/// <param name="Source">The network's tensors.</param>
+/// <param name="Algorithm">The kernel's mark.</param>
+/// <param name="Phases">Of an adjoint with a stride, what decides which output pixels see the same taps and lie side by side; else nothing.</param>
+internal sealed record WeightKey(ConvSource Source, string Algorithm, (Size2d Remainder, Size2d Least, bool IsDense) Phases)
+{
+    public static WeightKey Of(ConvStep step, ConvKernel kernel)
+    {
+        ConvGeometry g = step.Geometry;
+        if (!step.IsAdjoint || g.Stride == 1) return new WeightKey(step.Source, kernel.Algorithm, default);
+        var remainder = new Size2d(g.Input.Height % g.Stride.Height, g.Input.Width % g.Stride.Width);
+        var least = new Size2d(Math.Min(g.Input.Height, g.Stride.Height), Math.Min(g.Input.Width, g.Stride.Width));
+        return new WeightKey(step.Source, kernel.Algorithm, (remainder, least, step.Output.PixelStride == step.Output.Channels));
     }
 }
 
@@ -65,11 +73,11 @@ internal sealed class PackedWeights
 
     public long Bytes { get; private set; }
 
-    public ConvWeights Get(WeightKey key, ConvGeometry g)
+    public ConvWeights Get(WeightKey key, ConvStep step, ConvKernel kernel)
     {
         if (!packed.TryGetValue(key, out ConvWeights? weights))
         {
-            packed.Add(key, weights = key.Pack(g));
+            packed.Add(key, weights = key.Source.Pack(step.Geometry, step.IsAdjoint, kernel));
             Bytes += weights.Bytes;
         }
         return weights;

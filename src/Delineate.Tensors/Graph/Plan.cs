@@ -13,7 +13,6 @@ internal sealed class Plan
     public Plan(PlanValue[] inputs, PlanStep[] steps, PlanValue[] outputs, int arenaLength, TracedResizeBilinear? enlargement)
     {
         (Inputs, this.steps, Outputs, ArenaLength, Enlargement) = (inputs, steps, outputs, arenaLength, enlargement);
-        WeightKeys = steps.OfType<ConvStep>().Select(s => s.Weights).ToHashSet();
     }
 
     /// <summary>Fills an arena with NaN before each run, so that a test sees a step that reads what nobody wrote.</summary>
@@ -31,14 +30,15 @@ internal sealed class Plan
     /// <summary>The last enlargement, where it was left to whoever reads the only output.</summary>
     public TracedResizeBilinear? Enlargement { get; }
 
-    public IReadOnlySet<WeightKey> WeightKeys { get; }
+    /// <summary>The packed weights that it uses.</summary>
+    public IEnumerable<WeightKey> WeightKeys => steps.OfType<ConvStep>().Where(s => s.Packed is not null).Select(s => s.Packed!.Value.Key);
 
     public long ArenaBytes => (long)ArenaLength * sizeof(float);
 
     /// <summary>Packs the weights, or finds them packed.</summary>
     public void Pack(PackedWeights weights)
     {
-        foreach (ConvStep step in steps.OfType<ConvStep>()) step.Packed = weights.Get(step.Weights, step.Geometry);
+        foreach (ConvStep step in steps.OfType<ConvStep>()) step.Pack(weights);
     }
 
     /// <summary>The plan over an arena of at least <see cref="ArenaLength"/> floats after its first line.</summary>

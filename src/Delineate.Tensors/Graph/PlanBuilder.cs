@@ -78,10 +78,10 @@ internal sealed class PlanBuilder
         switch (node.Op)
         {
             case TracedConvolution op when IsConstant(inputs[1]) && IsConstant(inputs[2]):
-                Append(new ConvStep(op, inputs[0]!, WeightKey.Of(op, inputs[1]!.Constant!, inputs[2]?.Constant, rounding), output));
+                Append(new ConvStep(op, inputs[0]!, new ConvSource(inputs[1]!.Constant!, inputs[2]?.Constant, null), output, rounding));
                 break;
-            case TracedBatchNorm norm when OnlyReader(node, 0) is { Weights.Norm: null, IsOpen: true } before && inputs[1..5].All(IsConstant) && inputs[5] is null or { Constant: null }:
-                before.Weights = before.Weights with { Norm = new NormFold(inputs[1]?.Constant, inputs[2]?.Constant, inputs[3]!.Constant!, inputs[4]!.Constant!, norm.Epsilon) };
+            case TracedBatchNorm norm when OnlyReader(node, 0) is { Source.Norm: null, IsOpen: true } before && inputs[1..5].All(IsConstant) && inputs[5] is null or { Constant: null }:
+                before.Source = before.Source with { Norm = new NormFold(inputs[1]?.Constant, inputs[2]?.Constant, inputs[3]!.Constant!, inputs[4]!.Constant!, norm.Epsilon) };
                 Extend(before, output, inputs[5], norm.Activation);
                 break;
             case TracedMap<ReluOp> when OnlyReader(node, 0) is { Activation: Activation.None } before:

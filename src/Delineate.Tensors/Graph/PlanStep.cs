@@ -119,18 +119,20 @@ internal sealed class CopyStep(PlanValue part, PlanValue whole, int channel) : P
 }
 
 /// <summary>A convolution with its bias, the batch norm after it (in the weights), a residual and an activation in one pass. Reads x, residual.</summary>
-internal sealed class ConvStep(TracedConvolution op, PlanValue x, WeightKey weights, PlanValue output) : PlanStep([x, null], output)
+internal sealed class ConvStep(TracedConvolution op, PlanValue x, ConvSource source, PlanValue output, Rounding rounding) : PlanStep([x, null], output)
 {
     public ConvGeometry Geometry => op.Geometry;
 
-    public WeightKey Weights { get; set; } = weights;
+    public bool IsAdjoint => op.IsTransposed;
+
+    public ConvSource Source { get; set; } = source;
 
     public PlanValue? Residual { get => Inputs[1]; set => Inputs[1] = value; }
 
     public Activation Activation { get; set; }
 
-    /// <summary>The weights as the kernel wants them, once they are packed.</summary>
-    public ConvWeights? Packed { get; set; }
+    /// <summary>The weights as the kernel wants them, once they are packed, and their key.</summary>
+    public (WeightKey Key, ConvWeights Weights)? Packed { get; private set; }
 
     /// <summary>True where an addition can still join it.</summary>
     public bool IsOpen => Activation == Activation.None && Residual is null;
@@ -139,15 +141,26 @@ internal sealed class ConvStep(TracedConvolution op, PlanValue x, WeightKey weig
 
     public override bool ReadsSpaced(PlanValue value) => true;
 
+    /// <summary>Packs the weights, or finds them packed. All values have their places by then.</summary>
+    public void Pack(PackedWeights weights)
+    {
+        if (Output.Shape.Length == 0) return;
+        ConvKernel kernel = NewKernel();
+        var key = WeightKey.Of(this, kernel);
+        Packed = (key, weights.Get(key, this, kernel));
+    }
+
     public override unsafe Job Bind(PlanMemory memory)
     {
-        (Operand x, Operand y) = (memory.Of(Inputs[0]!), memory.Of(Output));
-        Operand residual = Residual is { } r ? memory.Of(r) : default;
         if (Output.Shape.Length == 0) return Job.Once(static () => { });
-        var run = new ConvRun(op.Geometry, op.IsTransposed, Packed!, Activation, x.PixelStride, y.PixelStride, residual.PixelStride);
-        float* source = x.Address, added = residual.Address, target = y.Address;
-        return new Job(1, _ => run.Run(source, added, target)); // one piece runs on the calling thread, and the kernel shares itself out
+        Operand residual = Residual is { } added ? memory.Of(added) : default;
+        float* from = memory.Of(Inputs[0]!).Address, extra = residual.Address, to = memory.Of(Output).Address;
+        var run = new ConvRun(NewKernel(), Packed!.Value.Weights, Activation); // of its own: a kernel serves one run at a time
+        return Job.Once(() => run.Run(from, extra, to));
     }
+
+    private ConvKernel NewKernel() =>
+        ConvKernel.For(Geometry, IsAdjoint, rounding, new PixelStrides(Inputs[0]!.PixelStride, Output.PixelStride, Residual?.PixelStride ?? Output.Channels));
 }
 
 /// <summary>The memory that a plan's steps are bound to.</summary>

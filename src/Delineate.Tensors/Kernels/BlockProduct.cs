@@ -1,30 +1,61 @@
 namespace Delineate.Tensors.Kernels;
 
-/// <summary>The product of two packed blocks, tile by tile. Tiles that stick out of C, or whose rows lie irregularly, go through a buffer.</summary>
+/// <summary>What a product A·B is added to, and what becomes of the sum: C = max(floor, start + bias + A·B).</summary>
+/// <param name="accumulates">True: the start is C itself. False: it is the residual or, where there is none, zero.</param>
+/// <param name="residual">Null, or a matrix with C's rows.</param>
+/// <param name="residualRow">Floats from one row of the residual to the next.</param>
+/// <param name="bias">Null, or one row, padded to whole tiles.</param>
+/// <param name="floor">0 for a ReLU, −∞ for none.</param>
+internal readonly unsafe struct ProductEnds(bool accumulates, float* residual = null, nint residualRow = 0, float* bias = null, float floor = float.NegativeInfinity)
+{
+    public readonly bool Accumulates = accumulates;
+    public readonly float* Residual = residual;
+    public readonly nint ResidualRow = residualRow;
+    public readonly float* Bias = bias;
+    public readonly float Floor = floor;
+}
+
+/// <summary>
+/// The left matrix of a product, in tiles of Tile.Rows rows that begin <see cref="TileStep"/> apart. Its elements lie <see cref="Row"/> and
+/// <see cref="Step"/> apart within a tile.
+/// </summary>
+internal readonly unsafe struct LeftMatrix(float* data, nint tileStep, nint row, nint step)
+{
+    public readonly float* Data = data;
+    public readonly nint TileStep = tileStep;
+    public readonly nint Row = row;
+    public readonly nint Step = step;
+
+    /// <summary>Rows packed one after the other, those past the last up to a whole tile too.</summary>
+    public static LeftMatrix Rows(float* data, nint depth) => new(data, depth * Tile.Rows, depth, 1);
+
+    /// <summary>Panels [depth, Tile.Rows].</summary>
+    public static LeftMatrix Across(float* data, nint depth) => new(data, depth * Tile.Rows, 1, Tile.Rows);
+}
+
+/// <summary>The product of two blocks, tile by tile. Tiles that stick out of C, or whose rows lie irregularly, go through a buffer.</summary>
 internal static unsafe class BlockProduct
 {
     private const int Line = 16; // floats in a line of the caches
 
     /// <summary>
-    /// C = bias + A·B, or C += A·B where <paramref name="bias"/> is null. A comes in tiles of Tile.Rows rows, each of depth·Tile.Rows
-    /// floats (rows past the last one too), whose elements lie aRow and aStep apart; B in tiles [depth, Tile.Columns]; the bias as one row
-    /// padded to whole tiles. Rows of C are cRow apart, unless rowStarts gives the place of each. Meanwhile aheadLength floats from ahead on
-    /// are asked for from memory.
+    /// Multiplies into C, whose rows are cRow apart unless rowStarts gives the place of each. B comes in tiles [depth, Tile.Columns].
+    /// Meanwhile aheadLength floats from ahead on are asked for from memory.
     /// </summary>
     public static void Run(
-        int rows, int columns, int depth, float* a, nint aRow, nint aStep, float* b, float* bias, float* c, nint cRow, nint* rowStarts = null,
-        float* ahead = null, nint aheadLength = 0)
+        int rows, int columns, int depth, LeftMatrix a, float* b, ProductEnds ends, float* c, nint cRow, nint* rowStarts = null, float* ahead = null, nint aheadLength = 0)
     {
         float* edge = stackalloc float[Tile.MaxLength];
         for (int column = 0; column < columns; column += Tile.Columns)
         {
             float* right = b + ((nint)column * depth);
+            float* bias = ends.Bias is null ? Tile.Zeros : ends.Bias + column;
             int width = Math.Min(Tile.Columns, columns - column);
-            for (int row = 0; row < rows; row += Tile.Rows)
+            float* left = a.Data;
+            for (int row = 0; row < rows; row += Tile.Rows, left += a.TileStep)
             {
-                float* left = a + ((nint)row * depth);
                 int height = Math.Min(Tile.Rows, rows - row);
-                float* next = left + ((nint)depth * Tile.Rows);
+                float* next = left + a.TileStep;
                 nint nextStep = Tile.Rows;
                 if (aheadLength > 0)
                 {
@@ -33,25 +64,28 @@ internal static unsafe class BlockProduct
                     ahead += depth * Line;
                     aheadLength -= depth * Line;
                 }
+                float* residual = ends.Residual + (row * ends.ResidualRow) + column;
                 if (height == Tile.Rows && width == Tile.Columns && rowStarts is null)
                 {
                     float* tile = c + (row * cRow) + column;
-                    if (bias is null) Tile.Run(depth, left, aRow, aStep, right, Tile.Columns, tile, cRow, tile, cRow, next, nextStep);
-                    else Tile.Run(depth, left, aRow, aStep, right, Tile.Columns, bias + column, 0, tile, cRow, next, nextStep);
+                    float* begin = ends.Accumulates ? tile : ends.Residual is null ? Tile.Zeros : residual;
+                    nint beginRow = ends.Accumulates ? cRow : ends.Residual is null ? 0 : ends.ResidualRow;
+                    Tile.Run(depth, left, a.Row, a.Step, right, Tile.Columns, begin, beginRow, bias, ends.Floor, tile, cRow, next, nextStep);
                     continue;
                 }
-                for (int i = 0; i < height && bias is null; i++) Gather.Copy(Row(row + i) + column, edge + (i * Tile.Columns), width);
-                float* start = bias is null ? edge : bias + column;
-                int startRow = bias is null ? Tile.Columns : 0;
+                bool fromZero = !ends.Accumulates && ends.Residual is null;
+                float* start = fromZero ? Tile.Zeros : edge;
+                nint startRow = fromZero ? 0 : Tile.Columns;
+                for (int i = 0; i < height && !fromZero; i++) Gather.Copy(ends.Accumulates ? Row(row + i) + column : residual + (i * ends.ResidualRow), edge + (i * Tile.Columns), width);
                 if (height > Tile.Rows - Tile.ShortRows)
                 {
-                    Tile.Run(depth, left, aRow, aStep, right, Tile.Columns, start, startRow, edge, Tile.Columns, next, nextStep);
+                    Tile.Run(depth, left, a.Row, a.Step, right, Tile.Columns, start, startRow, bias, ends.Floor, edge, Tile.Columns, next, nextStep);
                 }
                 else
                 {
                     for (int i = 0; i < height; i += Tile.ShortRows)
                     {
-                        Tile.RunShort(depth, left + (i * aRow), aRow, aStep, right, Tile.Columns, start + (i * startRow), startRow, edge + (i * Tile.Columns), Tile.Columns);
+                        Tile.RunShort(depth, left + (i * a.Row), a.Row, a.Step, right, Tile.Columns, start + (i * startRow), startRow, bias, ends.Floor, edge + (i * Tile.Columns), Tile.Columns);
                     }
                 }
                 for (int i = 0; i < height; i++) Gather.Copy(edge + (i * Tile.Columns), Row(row + i) + column, width);

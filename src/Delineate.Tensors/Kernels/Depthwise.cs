@@ -7,28 +7,60 @@ namespace Delineate.Tensors.Kernels;
 /// Convolution with a filter of its own for each channel: no product of matrices, but sums along pixels, a vector of channels at a time.
 /// Filters are re-laid to [taps, C], so that everything runs along the channels.
 /// </summary>
-internal static unsafe class Depthwise
+internal sealed unsafe class Depthwise : ConvKernel
 {
     private const int LinesInPiece = 4;
     private static readonly int W = Vector<float>.Count;
 
-    public static bool Fits(ConvGeometry g) => g.Groups > 1 && g.InGroup == 1 && g.OutGroup == 1;
+    private readonly ConvGeometry g;
+    private readonly PixelStrides strides;
+    private readonly Size2d sourceMap, sourceStep, targetMap, targetStep;
+    private readonly AxisPhase[] vertical, horizontal;
+    private readonly Action<int> linePiece;
 
-    public static void Forward(ConvGeometry g, float* x, float* weight, float* bias, float* y)
+    // What one run works on.
+    private Map source, residual, target;
+    private float* byTap, first;
+    private float floor;
+
+    public Depthwise(ConvGeometry g, bool adjoint, PixelStrides strides)
     {
-        AxisPhase[] vertical = [Whole(g.Output.Height, g.Kernel.Height, g.Dilation.Height, g.Padding.Height)];
-        AxisPhase[] horizontal = [Whole(g.Output.Width, g.Kernel.Width, g.Dilation.Width, g.Padding.Width)];
-        Sum(g, vertical, horizontal, x, g.Input, g.Stride, weight, bias, y, g.Output, 1);
+        (this.g, this.strides) = (g, strides);
+        (sourceMap, sourceStep, targetMap, targetStep) = adjoint ? (g.Output, (Size2d)1, g.Input, g.Stride) : (g.Input, g.Stride, g.Output, (Size2d)1);
+        vertical = adjoint
+            ? [.. AxisPhase.All(g.Input.Height, g.Kernel.Height, g.Stride.Height, g.Padding.Height, g.Dilation.Height)]
+            : [Whole(g.Output.Height, g.Kernel.Height, g.Dilation.Height, g.Padding.Height)];
+        horizontal = adjoint
+            ? [.. AxisPhase.All(g.Input.Width, g.Kernel.Width, g.Stride.Width, g.Padding.Width, g.Dilation.Width)]
+            : [Whole(g.Output.Width, g.Kernel.Width, g.Dilation.Width, g.Padding.Width)];
+        linePiece = RunLines;
 
         static AxisPhase Whole(int output, int kernel, int dilation, int padding) =>
             new(0, output, [.. Enumerable.Range(0, kernel)], [.. Enumerable.Range(0, kernel).Select(k => (k * dilation) - padding)]);
     }
 
-    public static void BackwardData(ConvGeometry g, float* dy, float* weight, float* bias, float* dx)
+    public override string Algorithm => "depthwise";
+
+    public override int PackedLength => g.Taps * g.InChannels;
+
+    protected override int OutChannels => g.InChannels;
+
+    public static bool Fits(ConvGeometry g) => g.Groups > 1 && g.InGroup == 1 && g.OutGroup == 1;
+
+    public override void Pack(float* weight, float* packed)
     {
-        AxisPhase[] vertical = [.. AxisPhase.All(g.Input.Height, g.Kernel.Height, g.Stride.Height, g.Padding.Height, g.Dilation.Height)];
-        AxisPhase[] horizontal = [.. AxisPhase.All(g.Input.Width, g.Kernel.Width, g.Stride.Width, g.Padding.Width, g.Dilation.Width)];
-        Sum(g, vertical, horizontal, dy, g.Output, 1, weight, bias, dx, g.Input, g.Stride);
+        for (int c = 0; c < g.InChannels; c++)
+        {
+            for (int tap = 0; tap < g.Taps; tap++) packed[(tap * g.InChannels) + c] = weight[(c * g.Taps) + tap];
+        }
+    }
+
+    public override void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y)
+    {
+        (source, this.residual, target, floor) = (new Map(x, strides.Input), new Map(residual, strides.Residual), new Map(y, strides.Output), Floor(activation));
+        byTap = packed;
+        first = bias;
+        ThreadTeam.Run(((g.Batch * targetMap.Height) + LinesInPiece - 1) / LinesInPiece, linePiece);
     }
 
     public static void BackwardWeights(ConvGeometry g, float* x, float* dy, float* dw)
@@ -57,39 +89,27 @@ internal static unsafe class Depthwise
     /// <summary>
     /// target[start + step·q] = bias + Σ over a phase's taps of filter · source[q·sourceStep + offset], for the phases of both axes.
     /// </summary>
-    private static void Sum(
-        ConvGeometry g, AxisPhase[] vertical, AxisPhase[] horizontal, float* source, Size2d sourceMap, Size2d sourceStep, float* weight, float* bias, float* target, Size2d targetMap, Size2d targetStep)
+    private void RunLines(int piece)
     {
-        int channels = g.InChannels;
-        using Scratch filters = Scratch.Floats((g.Taps + 1) * channels);
-        float* byTap = Pinned.Of(filters);
-        for (int c = 0; c < channels; c++)
+        for (int line = piece * LinesInPiece; line < Math.Min(g.Batch * targetMap.Height, (piece + 1) * LinesInPiece); line++)
         {
-            for (int tap = 0; tap < g.Taps; tap++) byTap[(tap * channels) + c] = weight[(c * g.Taps) + tap];
-        }
-        float* first = byTap + (g.Taps * channels);
-        for (int c = 0; c < channels; c++) first[c] = bias == null ? 0 : bias[c];
-
-        ThreadTeam.Ranges(g.Batch * targetMap.Height, LinesInPiece, (from, to) =>
-        {
-            for (int line = from; line < to; line++)
+            (int image, int ty) = Math.DivRem(line, targetMap.Height);
+            (int qy, int py) = Math.DivRem(ty, targetStep.Height);
+            float* map = source.Data + ((nint)image * sourceMap.Height * sourceMap.Width * source.PixelStride);
+            for (int tx = 0; tx < targetMap.Width; tx++)
             {
-                (int image, int ty) = Math.DivRem(line, targetMap.Height);
-                (int qy, int py) = Math.DivRem(ty, targetStep.Height);
-                AxisPhase v = vertical[py];
-                float* map = source + ((nint)image * sourceMap.Height * sourceMap.Width * channels);
-                for (int tx = 0; tx < targetMap.Width; tx++)
-                {
-                    (int qx, int px) = Math.DivRem(tx, targetStep.Width);
-                    float* pixel = target + ((((nint)line * targetMap.Width) + tx) * channels);
-                    Pixel(g, v, horizontal[px], map, sourceMap, qy * sourceStep.Height, qx * sourceStep.Width, byTap, first, pixel, channels);
-                }
+                (int qx, int px) = Math.DivRem(tx, targetStep.Width);
+                nint pixel = ((nint)line * targetMap.Width) + tx;
+                float* added = residual.Data is null ? null : residual.Data + (pixel * residual.PixelStride);
+                Pixel(vertical[py], horizontal[px], map, qy * sourceStep.Height, qx * sourceStep.Width, added, target.Data + (pixel * target.PixelStride));
             }
-        });
+        }
     }
 
-    private static void Pixel(ConvGeometry g, AxisPhase v, AxisPhase h, float* map, Size2d size, int y0, int x0, float* byTap, float* first, float* target, int channels)
+    private void Pixel(AxisPhase v, AxisPhase h, float* map, int y0, int x0, float* added, float* result)
     {
+        int channels = g.InChannels;
+        nint stride = source.PixelStride;
         // Four vectors of channels at a time, so that the taps are looked up once for all of them.
         int c = 0;
         for (; c <= channels - (4 * W); c += 4 * W)
@@ -98,12 +118,12 @@ internal static unsafe class Depthwise
             for (int i = 0; i < v.Offsets.Length; i++)
             {
                 int y = y0 + v.Offsets[i];
-                if ((uint)y >= (uint)size.Height) continue;
+                if ((uint)y >= (uint)sourceMap.Height) continue;
                 for (int j = 0; j < h.Offsets.Length; j++)
                 {
                     int x = x0 + h.Offsets[j];
-                    if ((uint)x >= (uint)size.Width) continue;
-                    float* from = map + ((((nint)y * size.Width) + x) * channels) + c;
+                    if ((uint)x >= (uint)sourceMap.Width) continue;
+                    float* from = map + ((((nint)y * sourceMap.Width) + x) * stride) + c;
                     float* filter = byTap + (((v.KernelTaps[i] * g.Kernel.Width) + h.KernelTaps[j]) * channels) + c;
                     s0 = Vector.MultiplyAddEstimate(Vector.Load(from), Vector.Load(filter), s0);
                     s1 = Vector.MultiplyAddEstimate(Vector.Load(from + W), Vector.Load(filter + W), s1);
@@ -111,37 +131,54 @@ internal static unsafe class Depthwise
                     s3 = Vector.MultiplyAddEstimate(Vector.Load(from + (3 * W)), Vector.Load(filter + (3 * W)), s3);
                 }
             }
-            s0.Store(target + c);
-            s1.Store(target + c + W);
-            s2.Store(target + c + (2 * W));
-            s3.Store(target + c + (3 * W));
+            if (added is not null)
+            {
+                s0 += Vector.Load(added + c);
+                s1 += Vector.Load(added + c + W);
+                s2 += Vector.Load(added + c + (2 * W));
+                s3 += Vector.Load(added + c + (3 * W));
+            }
+            var least = new Vector<float>(floor);
+            Vector.MaxNative(least, s0).Store(result + c);
+            Vector.MaxNative(least, s1).Store(result + c + W);
+            Vector.MaxNative(least, s2).Store(result + c + (2 * W));
+            Vector.MaxNative(least, s3).Store(result + c + (3 * W));
         }
-        for (; c < channels; c += W)
+        // What is left goes a vector at a time, then one by one.
+        for (; c <= channels - W; c += W)
         {
-            // What is left ends in a vector that reaches back over channels already done; fewer channels than a vector go one by one.
-            bool single = channels < W;
-            if (!single) c = Math.Min(c, channels - W);
-            Vector<float> sum = single ? new Vector<float>(first[c]) : Vector.Load(first + c);
+            Vector<float> sum = Vector.Load(first + c);
             for (int i = 0; i < v.Offsets.Length; i++)
             {
                 int y = y0 + v.Offsets[i];
-                if ((uint)y >= (uint)size.Height) continue;
+                if ((uint)y >= (uint)sourceMap.Height) continue;
                 for (int j = 0; j < h.Offsets.Length; j++)
                 {
                     int x = x0 + h.Offsets[j];
-                    if ((uint)x >= (uint)size.Width) continue;
-                    float* from = map + ((((nint)y * size.Width) + x) * channels) + c;
+                    if ((uint)x >= (uint)sourceMap.Width) continue;
                     float* filter = byTap + (((v.KernelTaps[i] * g.Kernel.Width) + h.KernelTaps[j]) * channels) + c;
-                    sum = single ? sum + new Vector<float>(*from * *filter) : Vector.MultiplyAddEstimate(Vector.Load(from), Vector.Load(filter), sum);
+                    sum = Vector.MultiplyAddEstimate(Vector.Load(map + ((((nint)y * sourceMap.Width) + x) * stride) + c), Vector.Load(filter), sum);
                 }
             }
-            if (!single)
+            if (added is not null) sum += Vector.Load(added + c);
+            Vector.MaxNative(new Vector<float>(floor), sum).Store(result + c);
+        }
+        for (; c < channels; c++)
+        {
+            float sum = first[c];
+            for (int i = 0; i < v.Offsets.Length; i++)
             {
-                sum.Store(target + c);
-                continue;
+                int y = y0 + v.Offsets[i];
+                if ((uint)y >= (uint)sourceMap.Height) continue;
+                for (int j = 0; j < h.Offsets.Length; j++)
+                {
+                    int x = x0 + h.Offsets[j];
+                    if ((uint)x >= (uint)sourceMap.Width) continue;
+                    sum += map[((((nint)y * sourceMap.Width) + x) * stride) + c] * byTap[(((v.KernelTaps[i] * g.Kernel.Width) + h.KernelTaps[j]) * channels) + c];
+                }
             }
-            target[c] = sum[0];
-            c -= W - 1;
+            if (added is not null) sum += added[c];
+            result[c] = sum < floor ? floor : sum; // NaN stays NaN
         }
     }
 

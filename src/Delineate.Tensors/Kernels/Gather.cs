@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Delineate.Tensors.Kernels;
 
 /// <summary>
-/// How the rows of a convolution's left matrix are read from a map <c>[N, Height, Width, Channels]</c>. Row (n, oy, ox) of a lattice of
+/// How the rows of a convolution's left matrix are read from a map <c>[N, Height, Width, Channels]</c> (see <see cref="Map"/>). Row (n, oy, ox) of a lattice of
 /// pixels is the concatenation over a grid of taps (dy, dx) of the channels at (oy·StepY + dy, ox·StepX + dx), zeros outside the map.
 /// A convolution, its gradient to the data (a stride's every phase) and a transposed convolution are all such lattices.
 /// </summary>
@@ -12,7 +12,7 @@ internal sealed unsafe class Gather
 {
     private readonly int height;
     private readonly int width;
-    private readonly int channels;
+    private readonly int pixelStride;
     private readonly int groupChannels;
     private readonly Size2d lattice;
     private readonly Size2d step;
@@ -23,17 +23,25 @@ internal sealed unsafe class Gather
     private readonly bool merged;
     private readonly int runLength;
 
-    public Gather(int images, Size2d map, int channels, int groups, Size2d lattice, Size2d step, int[] tapRows, int[] tapColumns)
+    public Gather(int images, Size2d map, int pixelStride, int channels, int groups, Size2d lattice, Size2d step, int[] tapRows, int[] tapColumns)
     {
         (height, width) = map;
-        (this.channels, groupChannels) = (channels, channels / groups);
+        (this.pixelStride, groupChannels) = (pixelStride, channels / groups);
         (this.lattice, this.step, this.tapRows, this.tapColumns) = (lattice, step, tapRows, tapColumns);
         Rows = images * lattice.Height * lattice.Width;
         Depth = tapRows.Length * tapColumns.Length * groupChannels;
-        merged = groups == 1;
+        merged = groups == 1 && pixelStride == channels;
         for (int i = 1; i < tapColumns.Length; i++) merged &= tapColumns[i] == tapColumns[i - 1] + 1;
         runLength = merged ? tapColumns.Length * groupChannels : groupChannels;
         IsPlain = tapRows is [0] && tapColumns is [0] && step == 1 && lattice == map;
+    }
+
+    /// <summary>The windows of a convolution: a row for each output pixel, a column for each tap and input channel of a group.</summary>
+    public static Gather Windows(ConvGeometry g, int pixelStride)
+    {
+        return new Gather(g.Batch, g.Input, pixelStride, g.InChannels, g.Groups, g.Output, g.Stride, Taps(g.Kernel.Height, g.Dilation.Height, g.Padding.Height), Taps(g.Kernel.Width, g.Dilation.Width, g.Padding.Width));
+
+        static int[] Taps(int kernel, int dilation, int padding) => [.. Enumerable.Range(0, kernel).Select(k => (k * dilation) - padding)];
     }
 
     /// <summary>Rows of the matrix: images × lattice.</summary>
@@ -45,7 +53,7 @@ internal sealed unsafe class Gather
     /// <summary>True where row i is pixel i of the map: the map itself is the matrix, with rows <see cref="RowStride"/> apart.</summary>
     public bool IsPlain { get; }
 
-    public int RowStride => channels;
+    public int RowStride => pixelStride;
 
     /// <summary>Copies columns <paramref name="from"/> … <paramref name="to"/> − 1 of <paramref name="count"/> rows of one group's matrix into a panel.</summary>
     public void Pack(float* map, int group, int firstRow, int count, int from, int to, float* panel, nint panelRow)
@@ -65,9 +73,9 @@ internal sealed unsafe class Gather
             {
                 int pixels = Math.Min(left, lattice.Width - column);
                 int y = (line * step.Height) + tapRows[tapRow];
-                int position = (((column * step.Width) + tapColumns[tapColumn]) * channels) + within;
-                float* source = map + ((((nint)image * height) + y) * width * channels);
-                if ((uint)y < (uint)height) PackLine(source, position, step.Width * channels, pixels, length, target, panelRow);
+                int position = (((column * step.Width) + tapColumns[tapColumn]) * pixelStride) + within;
+                float* source = map + ((((nint)image * height) + y) * width * pixelStride);
+                if ((uint)y < (uint)height) PackLine(source, position, step.Width * pixelStride, pixels, length, target, panelRow);
                 else ClearRows(target, panelRow, pixels, length);
                 target += pixels * panelRow;
                 left -= pixels;
@@ -84,20 +92,20 @@ internal sealed unsafe class Gather
     {
         if (count <= 0 || tapRows.Length == 0) return default;
         (nint first, nint last) = (Line(firstRow), Line(firstRow + count - 1));
-        return (first, Math.Max(0, last + ((nint)width * channels) - first));
+        return (first, Math.Max(0, last + ((nint)width * pixelStride) - first));
 
         nint Line(int row)
         {
             (int image, int line) = Math.DivRem(row / lattice.Width, lattice.Height);
             nint y = Math.Clamp((line * step.Height) + tapRows[^1], 0, height - 1);
-            return (((nint)image * height) + y) * width * channels;
+            return (((nint)image * height) + y) * width * pixelStride;
         }
     }
 
     /// <summary>Packs one run of pixels on one line of the map: the first begins at <paramref name="position"/> of the line, each further one <paramref name="stride"/> floats on.</summary>
     private void PackLine(float* line, int position, int stride, int pixels, int length, float* target, nint targetRow)
     {
-        int lineLength = (width - 1) * channels + groupChannels;
+        int lineLength = ((width - 1) * pixelStride) + groupChannels;
         int inside = lineLength - length;
         while (pixels > 0 && position < 0)
         {

@@ -8,6 +8,7 @@ internal sealed unsafe class GatherProduct
 {
     private const int RowBlock = 240; // a multiple of every tile's rows; 240 × 256 floats are a quarter of a 1 MB cache
     private const int DepthBlock = 256;
+    private const int AliasedStride = 1024;
 
     private readonly Gather gather;
     private readonly Size2d lattice;
@@ -20,6 +21,7 @@ internal sealed unsafe class GatherProduct
     private readonly int blockDepth;
     private readonly int rowBlocks;
     private readonly bool contiguous;
+    private readonly bool inPlace;
 
     public GatherProduct(Gather gather, Size2d lattice, Size2d targetMap, Size2d targetStep, Size2d targetStart, int columns, int groups)
     {
@@ -29,6 +31,8 @@ internal sealed unsafe class GatherProduct
         blockDepth = BlockDepth(gather.Depth);
         rowBlocks = (gather.Rows + RowBlock - 1) / RowBlock;
         contiguous = targetStep == 1 && targetStart == 0 && lattice == targetMap;
+        // Rows a multiple of this apart would all lie in the same few lines of a first-level cache.
+        inPlace = gather.IsPlain && gather.RowStride % AliasedStride != 0;
     }
 
     /// <summary>Pieces of work that may run on any thread.</summary>
@@ -46,53 +50,71 @@ internal sealed unsafe class GatherProduct
         return (depth + blocks - 1) / blocks;
     }
 
+    /// <summary>True where rows of the result lie as far apart as their pixels, one after the other: only then can a residual be added.</summary>
+    public bool IsContiguous => contiguous;
+
     /// <summary>
-    /// One block of rows of one group, all columns. Packed weights lie group by group, in each for every block of the depth, for every tile
-    /// of columns, [depth, Tile.Columns]; each group's bias is padded with zeros to whole tiles.
+    /// One block of rows of one group, all columns: target = max(floor, source·weights + bias + residual). Packed weights lie group by group, in each
+    /// for every block of the depth, for every tile of columns, [depth, Tile.Columns]; each group's bias is padded with zeros to whole tiles.
     /// </summary>
-    public void Run(int piece, float* source, float* packed, float* bias, float* target)
+    public void Run(int piece, float* source, float* packed, float* bias, Map residual, float floor, Map target)
     {
         (int group, int block) = Math.DivRem(piece, rowBlocks);
         int firstRow = block * RowBlock;
         int rows = Math.Min(RowBlock, gather.Rows - firstRow);
-        int channels = columns * groups;
         packed += (nint)group * gather.Depth * paddedColumns;
         bias += group * paddedColumns;
-        target += group * columns;
+        float* output = target.Data + (group * columns);
+        nint outputRow = target.PixelStride, residualRow = residual.PixelStride;
 
         nint* rowStarts = stackalloc nint[RowBlock];
-        FindRows(firstRow, rows, channels, rowStarts);
+        FindRows(firstRow, rows, target.PixelStride, rowStarts);
+        if (contiguous) output += rowStarts[0];
+        float* added = residual.Data is null ? null : residual.Data + (group * columns) + (firstRow * residualRow);
         int tiles = (rows + Tile.Rows - 1) / Tile.Rows;
-        using Scratch panels = Scratch.Floats(tiles * Tile.Rows * Math.Max(1, blockDepth));
-        fixed (float* panel = panels.Span)
+        // A map whose rows are its pixels is read where it lies, save a last tile that would reach past its end.
+        int read = inPlace ? rows / Tile.Rows * Tile.Rows : 0;
+        using Scratch panels = Scratch.Floats(((tiles * Tile.Rows) - read) * Math.Max(1, blockDepth));
+        float* panel = Pinned.Of(panels);
+        // What this thread will probably take next comes from memory while it multiplies.
+        int nextRow = firstRow + (ThreadTeam.Threads * RowBlock);
+        (nint aheadStart, nint aheadLength) = gather.NewLines(nextRow, Math.Min(RowBlock, gather.Rows - nextRow));
+        int from = 0;
+        do
         {
-            // What this thread will probably take next comes from memory while it multiplies.
-            int nextRow = firstRow + (ThreadTeam.Threads * RowBlock);
-            (nint aheadStart, nint aheadLength) = gather.NewLines(nextRow, Math.Min(RowBlock, gather.Rows - nextRow));
-            int from = 0;
-            do
+            int depth = Math.Min(blockDepth, gather.Depth - from);
+            bool isFirst = from == 0, isLast = from + depth >= gather.Depth;
+            float* weights = packed + ((nint)from * paddedColumns);
+            if (read > 0)
             {
-                int depth = Math.Min(blockDepth, gather.Depth - from);
-                gather.Pack(source, group, firstRow, rows, from, from + depth, panel, depth);
-                // Rows past the last one are multiplied but never stored.
-                new Span<float>(panel + ((nint)rows * depth), ((tiles * Tile.Rows) - rows) * depth).Clear();
-                float* weights = packed + ((nint)from * paddedColumns);
-                BlockProduct.Run(rows, columns, depth, panel, depth, 1, weights, from == 0 ? bias : null, contiguous ? target + rowStarts[0] : target, channels, contiguous ? null : rowStarts, source + aheadStart, from == 0 ? aheadLength : 0);
-                from += depth;
+                var left = new LeftMatrix(source + (group * gather.Depth) + ((nint)firstRow * gather.RowStride) + from, (nint)gather.RowStride * Tile.Rows, gather.RowStride, 1);
+                BlockProduct.Run(read, columns, depth, left, weights, Ends(0), output, outputRow, contiguous ? null : rowStarts, source + aheadStart, isFirst ? aheadLength : 0);
             }
-            while (from < gather.Depth);
+            if (read < rows)
+            {
+                gather.Pack(source, group, firstRow + read, rows - read, from, from + depth, panel, depth);
+                // Rows past the last one are multiplied but never stored.
+                new Span<float>(panel + ((nint)(rows - read) * depth), ((tiles * Tile.Rows) - rows) * depth).Clear();
+                BlockProduct.Run(
+                    rows - read, columns, depth, LeftMatrix.Rows(panel, depth), weights, Ends(read), contiguous ? output + (read * outputRow) : output, outputRow, contiguous ? null : rowStarts + read,
+                    source + aheadStart, isFirst && read == 0 ? aheadLength : 0);
+            }
+            from += depth;
+
+            ProductEnds Ends(int row) => new(!isFirst, added is null ? null : added + (row * residualRow), residualRow, isLast ? bias : null, isLast ? floor : float.NegativeInfinity);
         }
+        while (from < gather.Depth);
     }
 
     /// <summary>Where in the output map each row of the block begins.</summary>
-    private void FindRows(int firstRow, int rows, int channels, nint* starts)
+    private void FindRows(int firstRow, int rows, int pixelStride, nint* starts)
     {
         (int pixel, int ox) = Math.DivRem(firstRow, lattice.Width);
         (int image, int oy) = Math.DivRem(pixel, lattice.Height);
         for (int i = 0; i < rows; i++)
         {
             nint y = ((nint)image * targetMap.Height) + (oy * targetStep.Height) + targetStart.Height;
-            starts[i] = ((y * targetMap.Width) + (ox * targetStep.Width) + targetStart.Width) * channels;
+            starts[i] = ((y * targetMap.Width) + (ox * targetStep.Width) + targetStart.Width) * pixelStride;
             if (++ox == lattice.Width)
             {
                 ox = 0;

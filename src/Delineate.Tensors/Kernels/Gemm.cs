@@ -21,11 +21,9 @@ internal static unsafe class Gemm
         int padded = GatherProduct.Padded(columns);
         int stack = b.Length / (depth * columns);
         using Scratch packed = Scratch.Floats(checked(stack * depth * padded));
-        using Scratch noBias = Scratch.Floats(padded);
-        noBias.Span.Clear();
-        fixed (float* aFixed = a, bFixed = b, cFixed = c, packedFixed = packed.Span, zerosFixed = noBias.Span)
+        fixed (float* aFixed = a, bFixed = b, cFixed = c, packedFixed = packed.Span)
         {
-            float* left = aFixed, right = bFixed, target = cFixed, panels = packedFixed, zeros = zerosFixed;
+            float* left = aFixed, right = bFixed, target = cFixed, panels = packedFixed;
             int tiles = padded / Tile.Columns;
             ThreadTeam.Run(stack * tiles, piece =>
             {
@@ -38,13 +36,13 @@ internal static unsafe class Gemm
                 (int item, int block) = Math.DivRem(piece, blocks);
                 int firstRow = block * RowBlock;
                 MultiplyRows(
-                    left, panels, target + ((((nint)item * rows) + firstRow) * columns), terms[item], zeros, rows, columns, depth, transposeA, firstRow, Math.Min(RowBlock, rows - firstRow));
+                    left, panels, target + ((((nint)item * rows) + firstRow) * columns), terms[item], rows, columns, depth, transposeA, firstRow, Math.Min(RowBlock, rows - firstRow));
             });
         }
     }
 
     private static void MultiplyRows(
-        float* a, float* panels, float* c, (int A, int B)[] terms, float* zeros, int rows, int columns, int depth, bool transposeA, int firstRow, int count)
+        float* a, float* panels, float* c, (int A, int B)[] terms, int rows, int columns, int depth, bool transposeA, int firstRow, int count)
     {
         if (terms.Length == 0) new Span<float>(c, count * columns).Clear();
         int padded = GatherProduct.Padded(columns);
@@ -68,9 +66,9 @@ internal static unsafe class Gemm
                         Gather.CopyRows(source + ((nint)firstRow * depth) + from, depth, panel, length, count, length);
                         new Span<float>(panel + ((nint)count * length), ((tiles * Tile.Rows) - count) * length).Clear();
                     }
-                    (nint row, nint step) = transposeA ? ((nint)1, (nint)Tile.Rows) : (length, 1);
+                    LeftMatrix matrix = transposeA ? LeftMatrix.Across(panel, length) : LeftMatrix.Rows(panel, length);
                     float* right = panels + ((nint)terms[term].B * depth * padded) + ((nint)from * padded);
-                    BlockProduct.Run(count, columns, length, panel, row, step, right, term == 0 && from == 0 ? zeros : null, c, columns);
+                    BlockProduct.Run(count, columns, length, matrix, right, new ProductEnds(term > 0 || from > 0), c, columns);
                 }
             }
         }

@@ -6,7 +6,7 @@ namespace Delineate.Tensors.Kernels;
 /// </summary>
 internal readonly struct Job(int count, Action<int> piece)
 {
-    /// <summary>Work that shares itself out among the threads, or is not worth it.</summary>
+    /// <summary>Work that shares itself out among the threads, or is not worth it: one piece runs on the calling thread.</summary>
     public static Job Once(Action run) => new(1, _ => run());
 
     /// <summary>0 … <paramref name="length"/> − 1 in pieces of about <paramref name="grain"/> items.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -13,6 +14,14 @@ internal static unsafe class Tile
     /// <summary>The most rows and columns any instruction set's tile has: the size of a tile's buffer on the stack.</summary>
     public const int MaxLength = 12 * 32;
 
+    /// <summary>The most columns any instruction set's tile has.</summary>
+    public const int MaxColumns = 32;
+
+    private static readonly float[] ZeroRow = GC.AllocateArray<float>(MaxColumns, pinned: true);
+
+    /// <summary>A row of zeros: a start or a bias that adds nothing.</summary>
+    public static float* Zeros => (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(ZeroRow));
+
     /// <summary>Rows of the tile on this machine.</summary>
     public static int Rows => Vector512.IsHardwareAccelerated ? 12 : Vector256.IsHardwareAccelerated ? 6 : 8;
 
@@ -23,30 +32,30 @@ internal static unsafe class Tile
     public static int Columns => Vector512.IsHardwareAccelerated ? 32 : Vector256.IsHardwareAccelerated ? 16 : 8;
 
     /// <summary>
-    /// c[i, j] = start[i, j] + Σₖ a[i·aRow + k·aStep] · b[k·bStep + j] over the whole tile. A start row of 0 repeats one row (a bias);
-    /// start may be c itself. Free strides for a: rows of a map (step 1) and panels packed across rows (row 1) take the same code.
+    /// c[i, j] = max(floor, start[i, j] + bias[j] + Σₖ a[i·aRow + k·aStep] · b[k·bStep + j]) over the whole tile. A start row of 0 repeats one row;
+    /// start may be c itself; a floor of 0 is a ReLU, of −∞ nothing. Free strides for a: rows of a map (step 1) and panels packed across rows (row 1) take the same code.
     /// At each depth the line at <paramref name="ahead"/>, which moves by <paramref name="aheadStep"/>, is asked for from memory: what will be needed next.
     /// </summary>
     public static void Run(
-        int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
+        int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
     {
-        if (Vector512.IsHardwareAccelerated) Run512(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow, ahead, aheadStep);
-        else if (Vector256.IsHardwareAccelerated) Run256(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow, ahead, aheadStep);
-        else Run128(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow, ahead, aheadStep);
+        if (Vector512.IsHardwareAccelerated) Run512(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep);
+        else if (Vector256.IsHardwareAccelerated) Run256(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep);
+        else Run128(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep);
     }
 
     /// <summary>The same over <see cref="ShortRows"/> rows, for what is left below the last whole tile.</summary>
-    public static void RunShort(int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    public static void RunShort(int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow)
     {
-        if (Vector512.IsHardwareAccelerated) Run512Short(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
-        else if (Vector256.IsHardwareAccelerated) Run256Short(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
-        else Run128Short(depth, a, aRow, aStep, b, bStep, start, startRow, c, cRow);
+        if (Vector512.IsHardwareAccelerated) Run512Short(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow);
+        else if (Vector256.IsHardwareAccelerated) Run256Short(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow);
+        else Run128Short(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow);
     }
 
     // No call may stand in these methods: accumulators that live across a call are kept on the stack, at a quarter of the speed.
     // Three rows share one pointer, [p], [p + row], [p + 2·row], so that addresses cost no instructions.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
+    private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
     {
         PrefetchRows(start, startRow, 12);
         Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero;
@@ -113,56 +122,57 @@ internal static unsafe class Tile
             b += bStep;
             ahead += aheadStep;
         }
-        (c00 + Vector512.Load(start)).Store(c);
-        (c01 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512<float> bias0 = Vector512.Load(bias), bias1 = Vector512.Load(bias + 16), least = Vector512.Create(floor);
+        Vector512.MaxNative(least, c00 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c01 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c10 + Vector512.Load(start)).Store(c);
-        (c11 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c10 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c11 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c20 + Vector512.Load(start)).Store(c);
-        (c21 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c20 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c21 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c30 + Vector512.Load(start)).Store(c);
-        (c31 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c30 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c31 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c40 + Vector512.Load(start)).Store(c);
-        (c41 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c40 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c41 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c50 + Vector512.Load(start)).Store(c);
-        (c51 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c50 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c51 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c60 + Vector512.Load(start)).Store(c);
-        (c61 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c60 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c61 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c70 + Vector512.Load(start)).Store(c);
-        (c71 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c70 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c71 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c80 + Vector512.Load(start)).Store(c);
-        (c81 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c80 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c81 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c90 + Vector512.Load(start)).Store(c);
-        (c91 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c90 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c91 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (cA0 + Vector512.Load(start)).Store(c);
-        (cA1 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, cA0 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, cA1 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (cB0 + Vector512.Load(start)).Store(c);
-        (cB1 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, cB0 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, cB1 + Vector512.Load(start + 16) + bias1).Store(c + 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run512Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    private static void Run512Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow)
     {
         PrefetchRows(start, startRow, 4);
         Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero;
@@ -191,24 +201,25 @@ internal static unsafe class Tile
             a3 += aStep;
             b += bStep;
         }
-        (c00 + Vector512.Load(start)).Store(c);
-        (c01 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512<float> bias0 = Vector512.Load(bias), bias1 = Vector512.Load(bias + 16), least = Vector512.Create(floor);
+        Vector512.MaxNative(least, c00 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c01 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c10 + Vector512.Load(start)).Store(c);
-        (c11 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c10 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c11 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c20 + Vector512.Load(start)).Store(c);
-        (c21 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c20 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c21 + Vector512.Load(start + 16) + bias1).Store(c + 16);
         start += startRow;
         c += cRow;
-        (c30 + Vector512.Load(start)).Store(c);
-        (c31 + Vector512.Load(start + 16)).Store(c + 16);
+        Vector512.MaxNative(least, c30 + Vector512.Load(start) + bias0).Store(c);
+        Vector512.MaxNative(least, c31 + Vector512.Load(start + 16) + bias1).Store(c + 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
+    private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
     {
         PrefetchRows(start, startRow, 6);
         Vector256<float> c00 = Vector256<float>.Zero, c01 = Vector256<float>.Zero;
@@ -247,32 +258,33 @@ internal static unsafe class Tile
             b += bStep;
             ahead += aheadStep;
         }
-        (c00 + Vector256.Load(start)).Store(c);
-        (c01 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256<float> bias0 = Vector256.Load(bias), bias1 = Vector256.Load(bias + 8), least = Vector256.Create(floor);
+        Vector256.MaxNative(least, c00 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c01 + Vector256.Load(start + 8) + bias1).Store(c + 8);
         start += startRow;
         c += cRow;
-        (c10 + Vector256.Load(start)).Store(c);
-        (c11 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256.MaxNative(least, c10 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c11 + Vector256.Load(start + 8) + bias1).Store(c + 8);
         start += startRow;
         c += cRow;
-        (c20 + Vector256.Load(start)).Store(c);
-        (c21 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256.MaxNative(least, c20 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c21 + Vector256.Load(start + 8) + bias1).Store(c + 8);
         start += startRow;
         c += cRow;
-        (c30 + Vector256.Load(start)).Store(c);
-        (c31 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256.MaxNative(least, c30 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c31 + Vector256.Load(start + 8) + bias1).Store(c + 8);
         start += startRow;
         c += cRow;
-        (c40 + Vector256.Load(start)).Store(c);
-        (c41 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256.MaxNative(least, c40 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c41 + Vector256.Load(start + 8) + bias1).Store(c + 8);
         start += startRow;
         c += cRow;
-        (c50 + Vector256.Load(start)).Store(c);
-        (c51 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256.MaxNative(least, c50 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c51 + Vector256.Load(start + 8) + bias1).Store(c + 8);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run256Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    private static void Run256Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow)
     {
         PrefetchRows(start, startRow, 2);
         Vector256<float> c00 = Vector256<float>.Zero, c01 = Vector256<float>.Zero;
@@ -290,16 +302,17 @@ internal static unsafe class Tile
             a += aStep;
             b += bStep;
         }
-        (c00 + Vector256.Load(start)).Store(c);
-        (c01 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256<float> bias0 = Vector256.Load(bias), bias1 = Vector256.Load(bias + 8), least = Vector256.Create(floor);
+        Vector256.MaxNative(least, c00 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c01 + Vector256.Load(start + 8) + bias1).Store(c + 8);
         start += startRow;
         c += cRow;
-        (c10 + Vector256.Load(start)).Store(c);
-        (c11 + Vector256.Load(start + 8)).Store(c + 8);
+        Vector256.MaxNative(least, c10 + Vector256.Load(start) + bias0).Store(c);
+        Vector256.MaxNative(least, c11 + Vector256.Load(start + 8) + bias1).Store(c + 8);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run128(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow, float* ahead, nint aheadStep)
+    private static void Run128(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
     {
         PrefetchRows(start, startRow, 8);
         Vector128<float> c00 = Vector128<float>.Zero, c01 = Vector128<float>.Zero;
@@ -348,40 +361,41 @@ internal static unsafe class Tile
             b += bStep;
             ahead += aheadStep;
         }
-        (c00 + Vector128.Load(start)).Store(c);
-        (c01 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128<float> bias0 = Vector128.Load(bias), bias1 = Vector128.Load(bias + 4), least = Vector128.Create(floor);
+        Vector128.MaxNative(least, c00 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c01 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c10 + Vector128.Load(start)).Store(c);
-        (c11 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c10 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c11 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c20 + Vector128.Load(start)).Store(c);
-        (c21 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c20 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c21 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c30 + Vector128.Load(start)).Store(c);
-        (c31 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c30 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c31 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c40 + Vector128.Load(start)).Store(c);
-        (c41 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c40 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c41 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c50 + Vector128.Load(start)).Store(c);
-        (c51 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c50 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c51 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c60 + Vector128.Load(start)).Store(c);
-        (c61 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c60 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c61 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c70 + Vector128.Load(start)).Store(c);
-        (c71 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c70 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c71 + Vector128.Load(start + 4) + bias1).Store(c + 4);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run128Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* c, nint cRow)
+    private static void Run128Short(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow)
     {
         PrefetchRows(start, startRow, 4);
         Vector128<float> c00 = Vector128<float>.Zero, c01 = Vector128<float>.Zero;
@@ -410,20 +424,21 @@ internal static unsafe class Tile
             a3 += aStep;
             b += bStep;
         }
-        (c00 + Vector128.Load(start)).Store(c);
-        (c01 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128<float> bias0 = Vector128.Load(bias), bias1 = Vector128.Load(bias + 4), least = Vector128.Create(floor);
+        Vector128.MaxNative(least, c00 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c01 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c10 + Vector128.Load(start)).Store(c);
-        (c11 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c10 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c11 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c20 + Vector128.Load(start)).Store(c);
-        (c21 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c20 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c21 + Vector128.Load(start + 4) + bias1).Store(c + 4);
         start += startRow;
         c += cRow;
-        (c30 + Vector128.Load(start)).Store(c);
-        (c31 + Vector128.Load(start + 4)).Store(c + 4);
+        Vector128.MaxNative(least, c30 + Vector128.Load(start) + bias0).Store(c);
+        Vector128.MaxNative(least, c31 + Vector128.Load(start + 4) + bias1).Store(c + 4);
     }
 
     /// <summary>Asks for the rows that are needed only at the end, so that the multiplications hide the wait.</summary>

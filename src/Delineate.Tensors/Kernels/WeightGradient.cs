@@ -93,8 +93,6 @@ internal sealed unsafe class WeightGradient
         (nint aheadStart, nint aheadLength) = spans > 1 ? gather.NewLines(nextPixel, Math.Min(blockPixels, gather.Rows - nextPixel)) : default;
         nint aheadPart = (aheadLength / (endPanel - firstPanel)) + 16;
         using Scratch right = Scratch.Floats(Tile.Columns * blockPixels);
-        float* zeros = stackalloc float[Tile.Columns];
-        new Span<float>(zeros, Tile.Columns).Clear();
         fixed (float* b = right.Span)
         {
             for (int panel = firstPanel; panel < endPanel; panel++)
@@ -103,7 +101,7 @@ internal sealed unsafe class WeightGradient
                 int width = Math.Min(Tile.Columns, g.Depth - column);
                 if (width < Tile.Columns) new Span<float>(b, depth * Tile.Columns).Clear();
                 gather.Pack(map, group, pixel, depth, column, column + width, b, Tile.Columns);
-                BlockProduct.Run(g.OutGroup, width, depth, left, 1, Tile.Rows, b, isFirst ? zeros : null, dw + column, g.Depth, null, map + aheadStart, aheadLength > 0 ? aheadPart : 0);
+                BlockProduct.Run(g.OutGroup, width, depth, LeftMatrix.Across(left, depth), b, new ProductEnds(!isFirst), dw + column, g.Depth, null, map + aheadStart, aheadLength > 0 ? aheadPart : 0);
                 aheadStart += aheadPart;
             }
         }

@@ -73,7 +73,7 @@ public sealed class PlanCacheTests
         Plan first = PlanOf(cache, GradCheck.Input(Input, 1));
         Plan second = PlanOf(cache, GradCheck.Input([2, 9, 9, 3], 1));
         Assert.Equal(2, cache.Count);
-        foreach ((PlanStep a, PlanStep b) in first.Steps.Zip(second.Steps)) Assert.Same(((ConvStep)a).Packed, ((ConvStep)b).Packed);
+        foreach ((PlanStep a, PlanStep b) in first.Steps.Zip(second.Steps)) Assert.Same(((ConvStep)a).Packed!.Value.Weights, ((ConvStep)b).Packed!.Value.Weights);
     }
 
     [Fact]
@@ -121,7 +121,7 @@ public sealed class PlanCacheTests
             Tensor x = GradCheck.Input([1, side, side, 3], side);
             TensorAssert.Close(Eager(network, x), cache.Run(x));
             Assert.Equal(1, cache.Count);
-            Assert.Equal(planned, TensorMemory.BytesPlanned);
+            Assert.InRange(TensorMemory.BytesPlanned, 0, planned); // falls when the collector takes what other tests left
         }
     }
 

@@ -160,13 +160,16 @@ public sealed class PlanTests : IDisposable
         ThreadTeam.Threads = count;
         Plan.PoisonsArenas = false;
         var random = new Philox(3);
-        Conv2d dense = new(random, 8, 16, 3, padding: 1);
-        var all = new Parts(dense);
+        Conv2d dense = new(random, 8, 16, 3, padding: 1), point = new(random, 16, 16, 1), half = new(random, 16, 24, 3, stride: 2, padding: 1), deep = new(random, 24, 24, 3, padding: 1, groups: 24);
+        ConvTranspose2d up = new(random, 24, 8, 2, stride: 2);
+        var norm = new BatchNorm2d(16);
+        var all = new Parts(dense, point, half, deep, up, norm);
         Func<Tensor, Tensor> forward = x =>
         {
-            // Convolutions have a measurement of their own: their kernels belong to another file.
-            Tensor y = (x.MaxPool2d(3, 2, 1) * 2).Sigmoid();
-            Tensor z = Tensor.Concat([y.ResizeBilinear(32, 32), x.Pad(0, 0, 0, 0).Relu(), x.Softmax()], 3);
+            Tensor a = norm.Forward(dense.Forward(x), Activation.Relu);
+            Tensor b = up.Forward(deep.Forward(half.Forward(point.Forward(a) + a)));
+            Tensor y = (b.MaxPool2d(3, 2, 1) * 2).Sigmoid();
+            Tensor z = Tensor.Concat([y.ResizeBilinear(32, 32), x.Pad(0, 0, 0, 0).Relu(), b.Softmax()], 3);
             return (z + z.AvgPool2d(2).ResizeNearest(32, 32)).LayerNorm().Permute(0, 3, 1, 2).Slice(1, 2, 5);
         };
         Tensor x = GradCheck.Input([1, 32, 32, 8]);

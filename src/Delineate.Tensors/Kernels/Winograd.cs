@@ -1,0 +1,315 @@
+using System.Diagnostics;
+
+namespace Delineate.Tensors.Kernels;
+
+/// <summary>
+/// A 3×3 convolution of stride 1, at any dilation, by Winograd's minimal filtering: tiles of the map are transformed, multiplied point by
+/// point with transformed filters (one product of matrices for each point, summing over channels), and transformed back. F(4×4) needs 2.25
+/// multiplications where the direct sum needs 9, F(2×2) needs 4. Lavin and Gray 2016, arXiv:1509.09308. The gradient to the data is the same
+/// with the filters turned around.
+/// </summary>
+internal sealed unsafe class Winograd : ConvKernel
+{
+    /// <summary>Rows of the transformed maps lie this much further apart than their channels, lest they compete for the same lines of a cache.</summary>
+    private const int Apart = 16;
+
+    private const int DepthBlock = 512;
+    private const int TransformGroup = 12; // tiles transformed by one piece of work
+
+    private readonly ConvGeometry g;
+    private readonly bool adjoint;
+    private readonly int size;
+    private readonly PixelStrides strides;
+    private readonly WinogradTiles tiles;
+    private readonly Size2d inputMap;
+    private readonly Size2d padding;
+    private readonly int inChannels;
+    private readonly int outChannels;
+    private readonly int paddedOut;
+    private readonly int points;
+    private readonly int depthBlock;
+    private readonly int blockTiles;
+    private readonly int columnBlock;
+    private readonly bool together;
+    private readonly int inputRow;
+    private readonly int productRow;
+    private readonly nint inputPlane;
+    private readonly nint productPlane;
+    private readonly int columnPieces;
+    private readonly Action<int> wholePiece, inputPiece, productPiece, outputPiece;
+
+    // What one run works on.
+    private Map x, y, residual;
+    private float* filters, bias, transformed, products;
+    private Activation activation;
+    private int blockStart, blockCount;
+
+    /// <param name="g">The convolution; for its adjoint, the one whose adjoint it is.</param>
+    /// <param name="adjoint">Whether the gradient to the data is wanted: dy → dx.</param>
+    /// <param name="size">Outputs of a tile along each axis: 4 or 2.</param>
+    /// <param name="strides">Of the maps.</param>
+    public Winograd(ConvGeometry g, bool adjoint, int size, PixelStrides strides)
+    {
+        (this.g, this.adjoint, this.size, this.strides) = (g, adjoint, size, strides);
+        Debug.Assert(Fits(g) && size is 2 or 4);
+        (inputMap, inChannels) = adjoint ? (g.Output, g.OutChannels) : (g.Input, g.InChannels);
+        (Size2d outputMap, outChannels) = adjoint ? (g.Input, g.InChannels) : (g.Output, g.OutChannels);
+        padding = adjoint ? ((2 * g.Dilation.Height) - g.Padding.Height, (2 * g.Dilation.Width) - g.Padding.Width) : g.Padding;
+        tiles = new WinogradTiles(g.Batch, outputMap, size, g.Dilation);
+        points = (size + 2) * (size + 2);
+        paddedOut = GatherProduct.Padded(outChannels);
+        depthBlock = DepthOfBlock(inChannels);
+        inputRow = RoundUp(inChannels, 16) + Apart;
+
+        // Small filters: every thread takes tiles of its own through all steps, within its second-level cache. Large ones: all threads share
+        // a round of many tiles, so that the filters come from memory once for all of them.
+        (blockTiles, columnBlock, together) = Blocking(tiles.Count, inChannels, paddedOut, points);
+        productRow = (together ? paddedOut : columnBlock) + Apart;
+        inputPlane = ((nint)RoundUp(blockTiles, Tile.Rows) * inputRow) + Apart;
+        productPlane = ((nint)RoundUp(blockTiles, Tile.Rows) * productRow) + Apart;
+        columnPieces = (paddedOut + columnBlock - 1) / columnBlock;
+        (wholePiece, inputPiece, productPiece, outputPiece) = (RunWhole, RunInput, RunProduct, RunOutput);
+    }
+
+    /// <summary>True where the convolution is one that this class can do.</summary>
+    public static bool Fits(ConvGeometry g) => g.Kernel == 3 && g.Stride == 1 && g.Groups == 1;
+
+    /// <summary>
+    /// Outputs of a tile along each axis that are best for this convolution, or 0 where the direct sum is faster: a few channels pay for the
+    /// transforms, but not for much multiplication.
+    /// </summary>
+    public static int TileSize(ConvGeometry g, Rounding rounding)
+    {
+        bool pays = Fits(g) && g.InChannels >= 16 && g.OutChannels >= 16 && (g.InChannels + g.OutChannels) * 8L <= (long)g.InChannels * g.OutChannels;
+        return !pays || rounding == Rounding.Direct ? 0 : rounding == Rounding.Strict ? 2 : 4;
+    }
+
+    protected override int OutChannels => outChannels;
+
+    public override string Algorithm => $"winograd{size}{(adjoint ? " adjoint" : "")}";
+
+    public override int PackedLength => checked(points * inChannels * paddedOut);
+
+    /// <summary>
+    /// Transforms the weight [Cout, 3, 3, Cin] to a matrix for each point, [in channels, out channels], in the blocks and panels that the product
+    /// reads one after the other.
+    /// </summary>
+    public override void Pack(float* weight, float* packed)
+    {
+        (int depth, int padded, int block) = (inChannels, paddedOut, depthBlock);
+        ThreadTeam.Run(padded / Tile.Columns, panel =>
+        {
+            int column = panel * Tile.Columns;
+            int width = Math.Min(Tile.Columns, outChannels - column);
+            float* taps = stackalloc float[9 * Tile.Columns];
+            new Span<float>(taps, 9 * Tile.Columns).Clear();
+            for (int from = 0; from < depth; from += block)
+            {
+                int length = Math.Min(block, depth - from);
+                for (int k = 0; k < length; k++)
+                {
+                    for (int tap = 0; tap < 9; tap++)
+                    {
+                        float* source = adjoint
+                            ? weight + ((((nint)(from + k) * 9) + 8 - tap) * g.InChannels) + column
+                            : weight + ((((nint)column * 9) + tap) * g.InChannels) + from + k;
+                        nint step = adjoint ? 1 : 9 * g.InChannels;
+                        for (int j = 0; j < width; j++) taps[(tap * Tile.Columns) + j] = source[j * step];
+                    }
+                    float* target = packed + ((nint)from * padded) + ((nint)column * length) + ((nint)k * Tile.Columns);
+                    LaneLoop.Over(new FilterKernel(size, taps, target, (nint)depth * padded), Tile.Columns);
+                }
+            }
+        });
+    }
+
+    public override void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y)
+    {
+        (this.x, this.residual, this.y, this.activation) = (new Map(x, strides.Input), new Map(residual, strides.Residual), new Map(y, strides.Output), activation);
+        filters = packed;
+        this.bias = bias;
+        if (!together)
+        {
+            ThreadTeam.Run((tiles.Count + blockTiles - 1) / blockTiles, wholePiece);
+            return;
+        }
+        using Scratch scratch = Scratch.Floats(checked((int)(points * (inputPlane + productPlane))));
+        transformed = Pinned.Of(scratch);
+        products = transformed + (points * inputPlane);
+        for (blockStart = 0; blockStart < tiles.Count; blockStart += blockTiles)
+        {
+            blockCount = Math.Min(blockTiles, tiles.Count - blockStart);
+            int groups = (blockCount + TransformGroup - 1) / TransformGroup;
+            ThreadTeam.Run(groups, inputPiece);
+            ThreadTeam.Run(points * columnPieces, productPiece);
+            ThreadTeam.Run(groups, outputPiece);
+        }
+    }
+
+    private static (int Tiles, int Columns, bool Together) Blocking(int tiles, int inChannels, int paddedOut, int points)
+    {
+        long filterFloats = (long)points * inChannels * paddedOut;
+        bool together = filterFloats > (3 << 20) || tiles < 8 * Tile.Rows;
+        if (together)
+        {
+            int most = (int)Math.Clamp((6L << 20) / (points * ((long)inChannels + paddedOut)), 96, 480);
+            return (EvenBlock(tiles, most), Math.Min(paddedOut, 128 / Tile.Columns * Tile.Columns), true);
+        }
+        int columns = Math.Min(paddedOut, 64);
+        int fits = (int)((200L << 10) / ((long)points * (inChannels + columns)));
+        return (EvenBlock(tiles, Math.Clamp(fits, 24, 48)), columns, false);
+    }
+
+    /// <summary>Blocks of equal length, whole rows of product tiles, of at most about <paramref name="most"/>.</summary>
+    internal static int EvenBlock(int tiles, int most)
+    {
+        int blocks = (tiles + most - 1) / most;
+        return RoundUp((tiles + blocks - 1) / blocks, Tile.Rows);
+    }
+
+    private static int DepthOfBlock(int depth)
+    {
+        int blocks = (depth + DepthBlock - 1) / DepthBlock;
+        return (depth + blocks - 1) / blocks;
+    }
+
+    internal static int RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;
+
+    /// <summary>Some tiles from map to map.</summary>
+    private void RunWhole(int block)
+    {
+        int first = block * blockTiles, count = Math.Min(blockTiles, tiles.Count - first);
+        using Scratch scratch = Scratch.Floats(checked((int)(points * (inputPlane + productPlane))));
+        float* input = Pinned.Of(scratch), product = input + (points * inputPlane);
+        TransformInput(first, count, input);
+        ClearRows(input, count);
+        for (int column = 0; column < paddedOut; column += columnBlock)
+        {
+            int width = Math.Min(columnBlock, paddedOut - column);
+            for (int point = 0; point < points; point++) Multiply(point, count, column, width, input + (point * inputPlane), product + (point * productPlane));
+            TransformOutput(first, count, column, Math.Min(width, outChannels - column), product);
+        }
+    }
+
+    private void RunInput(int group)
+    {
+        int first = group * TransformGroup;
+        TransformInput(blockStart + first, Math.Min(TransformGroup, blockCount - first), transformed + ((nint)first * inputRow));
+        if (first + TransformGroup >= blockCount) ClearRows(transformed, blockCount);
+    }
+
+    private void RunProduct(int piece)
+    {
+        (int point, int part) = Math.DivRem(piece, columnPieces);
+        int column = part * columnBlock;
+        Multiply(point, blockCount, column, Math.Min(columnBlock, paddedOut - column), transformed + (point * inputPlane), products + (point * productPlane) + column);
+    }
+
+    private void RunOutput(int group)
+    {
+        int first = group * TransformGroup;
+        TransformOutput(blockStart + first, Math.Min(TransformGroup, blockCount - first), 0, outChannels, products + ((nint)first * productRow));
+    }
+
+    /// <summary>Rows past the last tile are multiplied with the others, but never read: they only must not hold what slows a processor down.</summary>
+    private void ClearRows(float* input, int count)
+    {
+        int rows = RoundUp(count, Tile.Rows) - count;
+        for (int point = 0; rows > 0 && point < points; point++) new Span<float>(input + (point * inputPlane) + ((nint)count * inputRow), rows * inputRow).Clear();
+    }
+
+    /// <summary>The product of one point's transformed tiles and some columns of its filters.</summary>
+    private void Multiply(int point, int count, int column, int width, float* input, float* product)
+    {
+        float* zeros = Tile.Zeros;
+        float* matrix = filters + ((nint)point * inChannels * paddedOut);
+        for (int from = 0; from < inChannels; from += depthBlock)
+        {
+            int depth = Math.Min(depthBlock, inChannels - from);
+            float* panel = matrix + ((nint)from * paddedOut) + ((nint)column * depth);
+            for (int c = 0; c < width; c += Tile.Columns)
+            {
+                for (int row = 0; row < count; row += Tile.Rows)
+                {
+                    float* left = input + ((nint)row * inputRow) + from;
+                    float* to = product + ((nint)row * productRow) + c;
+                    // While the first rows are multiplied, the next panel of filters comes closer; then the next rows.
+                    float* ahead = row == 0 ? panel + ((nint)depth * Tile.Columns) : row == Tile.Rows ? panel + ((nint)depth * (Tile.Columns + 16)) : left + ((nint)Tile.Rows * inputRow);
+                    Tile.Run(depth, left, inputRow, 1, panel, Tile.Columns, from == 0 ? zeros : to, from == 0 ? 0 : productRow, zeros, float.NegativeInfinity, to, productRow, ahead, 16);
+                }
+                panel += (nint)depth * Tile.Columns;
+            }
+        }
+    }
+
+    private void TransformInput(int first, int count, float* to)
+    {
+        if (points == 36) LaneLoop.Over(new PatchKernel<Winograd4.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
+        else LaneLoop.Over(new PatchKernel<Winograd2.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
+    }
+
+    private void TransformOutput(int first, int count, int column, int width, float* from)
+    {
+        if (points == 36) LaneLoop.Over(new OutputKernel<Winograd4.Output>(this, first, count, column, from), width);
+        else LaneLoop.Over(new OutputKernel<Winograd2.Output>(this, first, count, column, from), width);
+    }
+
+    private readonly struct FilterKernel(int size, float* taps, float* to, nint plane) : ILaneKernel
+    {
+        public int Run<V>(int from, int end)
+            where V : struct, ILanes<V>
+        {
+            float* work = stackalloc float[SquareTransform.WorkLength];
+            int c = from;
+            for (; c + V.Count <= end; c += V.Count)
+            {
+                nint column = Tile.Columns;
+                if (size == 4) SquareTransform.Apply<Winograd4.Filter, V>(taps + c, 3 * column, column, work, to + c, 6 * plane, plane);
+                else SquareTransform.Apply<Winograd2.Filter, V>(taps + c, 3 * column, column, work, to + c, 4 * plane, plane);
+            }
+            return c;
+        }
+    }
+
+    /// <summary>Products at the points to tiles of the map, with bias, residual and activation.</summary>
+    private readonly struct OutputKernel<T>(Winograd w, int first, int count, int firstChannel, float* products) : ILaneKernel
+        where T : IAxisTransform
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            float* work = stackalloc float[2 * SquareTransform.WorkLength];
+            float* square = work + SquareTransform.WorkLength;
+            int end = to - ((to - from) % V.Count);
+            (int height, int width) = w.tiles.Map;
+            (int down, int across) = w.tiles.Step;
+            Map y = w.y, residual = w.residual;
+            bool relu = w.activation == Activation.Relu;
+            for (int tile = 0; tile < count; tile++)
+            {
+                (int image, int top, int left) = w.tiles[first + tile];
+                int rows = WinogradTiles.Inside(top, down, height, T.Outputs), columns = WinogradTiles.Inside(left, across, width, T.Outputs);
+                nint pixel = ((((nint)image * height) + top) * width) + left;
+                float* point = products + ((nint)tile * w.productRow);
+                for (int c = from; c < end; c += V.Count)
+                {
+                    SquareTransform.Apply<T, V>(point + c, T.Inputs * w.productPlane, w.productPlane, work, square, T.Outputs * V.Count, V.Count);
+                    V shift = V.Load(w.bias + firstChannel + c);
+                    for (int i = 0; i < rows; i++)
+                    {
+                        nint place = pixel + ((nint)i * down * width);
+                        for (int j = 0; j < columns; j++)
+                        {
+                            V value = V.Load(square + (((i * T.Outputs) + j) * V.Count)) + shift;
+                            if (residual.Data is not null) value += V.Load(residual.Data + (place * residual.PixelStride) + firstChannel + c);
+                            if (relu) value = V.Relu(value);
+                            value.Store(y.Data + (place * y.PixelStride) + firstChannel + c);
+                            place += across;
+                        }
+                    }
+                }
+            }
+            return end;
+        }
+    }
+}

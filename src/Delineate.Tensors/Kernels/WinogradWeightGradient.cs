@@ -1,0 +1,92 @@
+using System.Diagnostics;
+
+namespace Delineate.Tensors.Kernels;
+
+/// <summary>
+/// d(loss)/d(weight) of a 3×3 convolution of stride 1 by the adjoint of Winograd's filtering: at each point the transformed map and the
+/// transformed gradient are multiplied, the depth of the product being the tiles, and the sums are brought back to nine taps once, at the end.
+/// </summary>
+internal sealed unsafe class WinogradWeightGradient
+{
+    private const int Size = 4;
+    private const int Points = (Size + 2) * (Size + 2);
+    private const int Apart = 16; // as in Winograd
+    private const int TransformGroup = 12;
+
+    private readonly ConvGeometry g;
+    private readonly WinogradTiles tiles;
+    private readonly int blockTiles;
+    private readonly int mapRow, gradientRow, sumRow;
+    private readonly nint mapPlane, gradientPlane, sumPlane;
+    private readonly int columnBlock, columnPieces;
+
+    public WinogradWeightGradient(ConvGeometry g)
+    {
+        Debug.Assert(Winograd.Fits(g));
+        this.g = g;
+        tiles = new WinogradTiles(g.Batch, g.Output, Size, g.Dilation);
+        int padded = GatherProduct.Padded(g.InChannels);
+        (mapRow, gradientRow, sumRow) = (padded + Apart, Winograd.RoundUp(Winograd.RoundUp(g.OutChannels, Tile.Rows), 16) + Apart, padded + Apart);
+        int most = (int)Math.Clamp((3L << 20) / (Points * ((long)g.InChannels + g.OutChannels)), 96, 480);
+        blockTiles = Winograd.EvenBlock(tiles.Count, most);
+        (mapPlane, gradientPlane) = (((nint)blockTiles * mapRow) + Apart, ((nint)blockTiles * gradientRow) + Apart);
+        sumPlane = ((nint)Winograd.RoundUp(g.OutChannels, Tile.Rows) * sumRow) + Apart;
+        columnBlock = Math.Min(padded, 256 / Tile.Columns * Tile.Columns);
+        columnPieces = (padded + columnBlock - 1) / columnBlock;
+    }
+
+    public void Run(float* map, float* dy, float* dw)
+    {
+        using Scratch scratch = Scratch.Floats(checked((int)(Points * (mapPlane + gradientPlane))));
+        using Scratch sumScratch = Scratch.Floats(checked((int)(Points * sumPlane)));
+        float* inputs = Pinned.Of(scratch), gradients = inputs + (Points * mapPlane), sums = Pinned.Of(sumScratch);
+        // What lies past the last channel is multiplied too, into sums that nobody reads: zeros are the fastest numbers to do that with.
+        if (mapRow - Apart > g.InChannels || gradientRow - Apart > g.OutChannels) scratch.Span.Clear();
+        for (int first = 0; first < tiles.Count; first += blockTiles)
+        {
+            int start = first, count = Math.Min(blockTiles, tiles.Count - first);
+            ThreadTeam.Run((count + TransformGroup - 1) / TransformGroup, group =>
+            {
+                int at = group * TransformGroup, length = Math.Min(TransformGroup, count - at);
+                LaneLoop.Over(new PatchKernel<Winograd4.Input>(tiles, g.Padding, g.Input, new Map(map, g.InChannels), start + at, length, inputs + ((nint)at * mapRow), mapRow, mapPlane), g.InChannels);
+                LaneLoop.Over(new PatchKernel<Winograd4.Spread>(tiles, 0, g.Output, new Map(dy, g.OutChannels), start + at, length, gradients + ((nint)at * gradientRow), gradientRow, gradientPlane), g.OutChannels);
+            });
+            ThreadTeam.Run(Points * columnPieces, piece =>
+            {
+                (int point, int part) = Math.DivRem(piece, columnPieces);
+                int column = part * columnBlock;
+                Multiply(count, start == 0, inputs + (point * mapPlane) + column, Math.Min(columnBlock, mapRow - Apart - column), gradients + (point * gradientPlane), sums + (point * sumPlane) + column);
+            });
+        }
+        ThreadTeam.Ranges(g.OutChannels, 4, (from, to) =>
+        {
+            for (int co = from; co < to; co++) LaneLoop.Over(new TapsKernel(sums + ((nint)co * sumRow), sumPlane, dw + ((nint)co * 9 * g.InChannels), g.InChannels), g.InChannels);
+        });
+    }
+
+    private void Multiply(int count, bool isFirst, float* input, int width, float* gradient, float* sum)
+    {
+        float* zeros = Tile.Zeros;
+        for (int c = 0; c < width; c += Tile.Columns)
+        {
+            for (int row = 0; row < g.OutChannels; row += Tile.Rows)
+            {
+                float* to = sum + ((nint)row * sumRow) + c;
+                float* left = gradient + row;
+                Tile.Run(count, left, 1, gradientRow, input + c, mapRow, isFirst ? zeros : to, isFirst ? 0 : sumRow, zeros, float.NegativeInfinity, to, sumRow, left + Tile.Rows, gradientRow);
+            }
+        }
+    }
+
+    private readonly struct TapsKernel(float* sums, nint plane, float* dw, int channels) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            float* work = stackalloc float[SquareTransform.WorkLength];
+            int c = from;
+            for (; c + V.Count <= to; c += V.Count) SquareTransform.Apply<Winograd4.Taps, V>(sums + c, 6 * plane, plane, work, dw + c, 3 * channels, channels);
+            return c;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using Delineate.Tensors.Kernels;
+using Delineate.Testing;
+using Xunit;
+
+namespace Delineate.Tensors.Tests.Kernels;
+
+public sealed unsafe class ConvKernelTests
+{
+    public static TheoryData<string, int, int, int, int, int, int, int, bool> Kinds => new()
+    {
+        // algorithm, in, out, kernel, stride, padding, dilation, groups, adjoint
+        { "winograd4", 32, 48, 3, 1, 1, 1, 1, false },
+        { "winograd4", 40, 33, 3, 1, 2, 2, 1, false },
+        { "winograd4 adjoint", 33, 40, 3, 1, 2, 2, 1, true },
+        { "direct", 64, 70, 1, 1, 0, 1, 1, false },
+        { "direct", 1024, 33, 1, 1, 0, 1, 1, false },
+        { "direct", 300, 33, 1, 2, 0, 1, 1, false },
+        { "direct", 3, 16, 7, 2, 3, 1, 1, false },
+        { "direct", 30, 20, 3, 1, 1, 1, 2, false },
+        { "adjoint", 21, 40, 2, 2, 0, 1, 1, true },
+        { "adjoint", 64, 5, 1, 1, 0, 1, 1, true },
+        { "adjoint", 12, 8, 4, 2, 1, 1, 4, true },
+        { "depthwise", 70, 70, 3, 1, 1, 1, 70, false },
+        { "depthwise", 37, 37, 3, 2, 1, 1, 37, true },
+    };
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Reads_writes_and_adds_ranges_of_wider_maps_in_one_pass(string algorithm, int inChannels, int outChannels, int kernel, int stride, int padding, int dilation, int groups, bool adjoint)
+    {
+        const float Untouched = 12345;
+        Tensor data = GradCheck.Input([2, 25, 27, inChannels]), weight = GradCheck.Input([outChannels, kernel, kernel, inChannels / groups], 2);
+        ConvGeometry g = ConvGeometry.Of(data, weight, null, stride, padding, dilation, groups);
+        (Shape from, Shape to) = adjoint ? (g.OutputShape, g.InputShape) : (g.InputShape, g.OutputShape);
+        Tensor x = GradCheck.Input(from, 3), bias = GradCheck.Input([to[3]], 4), residual = GradCheck.Input(to, 5);
+
+        ConvKernel direct = new DirectConvolution(g, adjoint, PixelStrides.Dense(g, adjoint));
+        Tensor sum = Tensor.Empty(to);
+        new ConvRun(direct, new ConvWeights(direct, weight.Span, bias.Span), Activation.None).Run(Pinned.Of(x), null, Pinned.Of(sum));
+
+        foreach ((Activation activation, bool adds) in new[] { (Activation.None, false), (Activation.Relu, false), (Activation.None, true), (Activation.Relu, true) })
+        {
+            Tensor expected = adds ? sum + residual : sum;
+            if (activation == Activation.Relu) expected = expected.Relu();
+            const int Before = 16;
+            Tensor wideX = Widen(x, Before, 23, float.NaN), wideResidual = Widen(residual, Before, 8, float.NaN), wideY = Tensor.Full(Wider(to, Before, 40), Untouched);
+            ConvKernel strided = ConvKernel.For(g, adjoint, Rounding.Fast, new PixelStrides(wideX.Shape[3], wideY.Shape[3], wideResidual.Shape[3]));
+            Assert.Equal(algorithm, strided.Algorithm);
+            var run = new ConvRun(strided, new ConvWeights(strided, weight.Span, bias.Span), activation);
+            for (int again = 0; again < 2; again++) run.Run(Pinned.Of(wideX) + Before, adds ? Pinned.Of(wideResidual) + Before : null, Pinned.Of(wideY) + Before);
+            TensorAssert.Close(expected, wideY.Slice(3, Before, to[3]), what: $"{activation}, {(adds ? "with" : "without")} a residual");
+            Assert.All(wideY.Slice(3, 0, Before).ToArray(), v => Assert.Equal(Untouched, v));
+            Assert.All(wideY.Slice(3, Before + to[3], 40).ToArray(), v => Assert.Equal(Untouched, v));
+        }
+    }
+
+    [Fact]
+    public void A_second_run_takes_no_managed_memory()
+    {
+        Tensor x = GradCheck.Input([1, 40, 40, 64]), weight = GradCheck.Input([64, 3, 3, 64], 2);
+        ConvGeometry g = ConvGeometry.Of(x, weight, null, 1, 1, 1, 1);
+        ConvKernel kernel = ConvKernel.For(g, false, Rounding.Fast, PixelStrides.Dense(g, false));
+        var run = new ConvRun(kernel, new ConvWeights(kernel, weight.Span, default), Activation.Relu);
+        Tensor y = Tensor.Empty(g.OutputShape);
+        run.Run(Pinned.Of(x), null, Pinned.Of(y));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 10; i++) run.Run(Pinned.Of(x), null, Pinned.Of(y));
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 20_000, $"ten runs took {GC.GetAllocatedBytesForCurrentThread() - before} bytes");
+    }
+
+    private static Shape Wider(Shape shape, int before, int after) => [shape[0], shape[1], shape[2], before + shape[3] + after];
+
+    private static Tensor Widen(Tensor x, int before, int after, float filling)
+    {
+        Shape s = x.Shape;
+        return Tensor.Concat([Tensor.Full([s[0], s[1], s[2], before], filling), x, Tensor.Full([s[0], s[1], s[2], after], filling)], axis: 3);
+    }
+}
