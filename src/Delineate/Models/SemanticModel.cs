@@ -141,6 +141,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
             network.Train(false);
             try
             {
+                using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
                 Tensor logits = forward(input).Out;
                 if (logits.Shape[1] > used.Height) logits = logits.Slice(1, 0, used.Height);
                 if (logits.Shape[2] > used.Width) logits = logits.Slice(2, 0, used.Width);
