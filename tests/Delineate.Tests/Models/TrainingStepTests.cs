@@ -48,7 +48,8 @@ public sealed class TrainingStepTests
         long before = TensorMemory.BytesInUse;
         Tensor logits = network.Forward(x).Out;
         long one = TensorMemory.BytesInUse - before;
-        Assert.True(one <= (2 * logits.Length * sizeof(float)) + 256, $"{one} bytes stay in use"); // a pooled buffer is at most twice as large as asked for
+        // Sizes are rounded up by at most an eighth, and a pooled buffer is at most twice as large as that.
+        Assert.True(one <= (2.25 * logits.Length * sizeof(float)) + 256, $"{one} bytes stay in use for logits of {logits.Length * sizeof(float)}");
     }
 
     [Fact]
