@@ -152,7 +152,7 @@ internal sealed class ConvStep(TracedConvolution op, PlanValue x, ConvSource sou
 
     public override unsafe Job Bind(PlanMemory memory)
     {
-        if (Output.Shape.Length == 0) return Job.Once(static () => { });
+        if (Output.Shape.Length == 0) return Job.Nothing;
         Operand residual = Residual is { } added ? memory.Of(added) : default;
         float* from = memory.Of(Inputs[0]!).Address, extra = residual.Address, to = memory.Of(Output).Address;
         var run = new ConvRun(NewKernel(), Packed!.Value.Weights, Activation); // of its own: a kernel serves one run at a time

@@ -68,7 +68,7 @@ internal sealed class Broadcast
     /// <summary>The same as a job.</summary>
     public static Job RunJob<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
         where TOp : struct, IZip =>
-        y.Length == 0 ? Job.Once(static () => { })
+        y.Length == 0 ? Job.Nothing
         : a.Shape == y.Shape && b.Shape == y.Shape ? Elementwise.ZipJob(a, b, y, op)
         : new Broadcast(a.Shape, b.Shape, y.Shape).Rows(a, b, y, op);
 

@@ -6,6 +6,9 @@ namespace Delineate.Tensors.Kernels;
 /// </summary>
 internal readonly struct Job(int count, Action<int> piece)
 {
+    /// <summary>No work: an operand is empty.</summary>
+    public static Job Nothing => new(0, static _ => { });
+
     /// <summary>Work that shares itself out among the threads, or is not worth it: one piece runs on the calling thread.</summary>
     public static Job Once(Action run) => new(1, _ => run());
 

@@ -10,12 +10,15 @@ public abstract class Layer : Module
     public Tensor Forward(Tensor x)
     {
         if (Tracer.Current is { } tracer) return tracer.Within(this, x, Apply);
-        if (Autograd.IsEnabled) return Apply(x);
+        if (Autograd.IsEnabled) return IsCheckpointing && IsBlock ? Autograd.Checkpoint(Apply, x) : Apply(x);
         using MemoryScope scope = TensorMemory.Scope();
         Tensor y = Apply(x);
         scope.PassOut(y);
         return y;
     }
+
+    /// <summary>True for a layer that is worth computing twice to keep nothing but its input: see <see cref="Module.IsCheckpointing"/>.</summary>
+    protected virtual bool IsBlock => false;
 
     /// <summary>What the layer computes.</summary>
     protected abstract Tensor Apply(Tensor x);

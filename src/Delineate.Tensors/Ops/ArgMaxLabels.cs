@@ -13,13 +13,12 @@ public static class LabelOps
         Tracer.Refuse("it makes labels, not a tensor; take it of the graph's result");
         int classes = logits.Shape[-1];
         var labels = new byte[logits.Length / classes];
-        ThreadTeam.Ranges(labels.Length, Math.Max(1, Elementwise.Grain / classes), (from, to) =>
+        float* x = Pinned.Of(logits);
+        ThreadTeam.Ranges(labels.Length, ClassRows.Block * Math.Max(1, Elementwise.Grain / (classes * ClassRows.Block)), (from, to) =>
         {
-            fixed (float* x = logits.Span)
-            {
-                fixed (byte* first = labels) Winners(x + ((long)from * classes), to - from, classes, first + from);
-            }
+            fixed (byte* first = labels) Winners(x + ((long)from * classes), to - from, classes, first + from);
         });
+        GC.KeepAlive(logits);
         return labels;
     }
 
@@ -66,8 +65,23 @@ public static class LabelOps
     /// <summary>The winners of <paramref name="pixels"/> rows of scores.</summary>
     private static unsafe void Winners(float* x, int pixels, int classes, byte* labels)
     {
-        var rows = new Rows(classes, x + ((long)pixels * classes));
-        for (int i = 0; i < pixels; i++) labels[i] = (byte)Winner(rows, x + ((long)i * classes));
+        const int Block = ClassRows.Block;
+        if (classes > ClassRows.MostClasses)
+        {
+            var rows = new Rows(classes, x + ((long)pixels * classes));
+            for (int i = 0; i < pixels; i++) labels[i] = (byte)Winner(rows, x + ((long)i * classes));
+            return;
+        }
+        float* max = stackalloc float[Block];
+        byte* winners = stackalloc byte[Block];
+        using Scratch scratch = Scratch.Floats(Block * classes);
+        for (int first = 0; first < pixels; first += Block)
+        {
+            int count = Math.Min(Block, pixels - first);
+            float* scores = x + ((long)first * classes);
+            ClassRows.Winners(scores, count, classes, Pinned.Of(scratch), max, winners);
+            for (int i = 0; i < count; i++) labels[first + i] = float.IsNaN(max[i]) ? (byte)FirstNaN(scores + (i * classes), classes) : winners[i];
+        }
     }
 
     private static unsafe int Winner(in Rows rows, float* row)
@@ -141,6 +155,6 @@ internal unsafe struct ResizedRows(AxisResize? rows, AxisResize? columns, int cl
     private readonly void Stretch(int row, float* target, float* map, long stride, ref ResizedRows source)
     {
         float* line = source.Row(row, map, stride);
-        LaneLoop.Over(new ResizeBilinearOp.StretchKernel(columns!, classes, line, target), classes);
+        LaneLoop.Overlapped(new ResizeBilinearOp.StretchKernel(columns!, classes, line, target), classes);
     }
 }

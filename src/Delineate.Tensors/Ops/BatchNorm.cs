@@ -56,7 +56,7 @@ public static unsafe class BatchNormOp
         {
             ChannelNorm.Moments(Pinned.Of(x), rows, channels, means, variances);
             double unbiased = rows / (rows - 1.0);
-            for (int c = 0; c < channels; c++)
+            for (int c = 0; c < channels && !Autograd.IsRecomputing; c++)
             {
                 runningMeans[c] = (float)(((1.0 - momentum) * runningMeans[c]) + (momentum * means[c]));
                 runningVariances[c] = (float)(((1.0 - momentum) * runningVariances[c]) + (momentum * variances[c] * unbiased));
@@ -126,7 +126,7 @@ internal sealed record TracedBatchNorm(float Epsilon, Activation Activation) : G
     {
         (Tensor x, Tensor? weight, Tensor? bias, Tensor mean, Tensor variance) = (inputs[0].Tensor, inputs[1].Optional, inputs[2].Optional, inputs[3].Tensor, inputs[4].Tensor);
         (Tensor? residual, Tensor y, int channels) = (inputs[5].Optional, output.Tensor, x.Shape[^1]);
-        if (x.Length == 0) return Job.Once(static () => { });
+        if (x.Length == 0) return Job.Nothing;
         Tensor norm = Tensor.Unpooled([4, channels]);
         return Job.Once(() => BatchNormOp.Forward(x, x.Length / channels, channels, weight, bias, mean, variance, false, 0, Epsilon, Activation, residual, norm, y));
     }

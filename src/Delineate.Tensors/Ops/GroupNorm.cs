@@ -120,7 +120,7 @@ internal sealed record TracedGroupNorm(int Groups, float Epsilon) : GraphOp
     public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {
         (Tensor x, Tensor? weight, Tensor? bias, Tensor y) = (inputs[0].Tensor, inputs[1].Optional, inputs[2].Optional, output.Tensor);
-        if (x.Length == 0) return Job.Once(static () => { });
+        if (x.Length == 0) return Job.Nothing;
         Tensor norm = Tensor.Unpooled([x.Shape[0], 4, x.Shape[^1]]);
         return Job.Once(() => GroupNormOp.Forward(x, Groups, weight, bias, Epsilon, norm, y));
     }

@@ -32,7 +32,7 @@ public static class Permutation
 
     internal static Job Reorder(Tensor x, int[] order, Tensor y)
     {
-        if (y.Length == 0) return Job.Once(static () => { });
+        if (y.Length == 0) return Job.Nothing;
 
         // Axes of y, innermost last, each with its step in x; those that lie side by side in both are one axis.
         var axes = new List<(int Size, int Step)>();

@@ -5,6 +5,8 @@ namespace Delineate.Tensors;
 /// <summary>Parts of a tensor along one axis, and tensors put together along one.</summary>
 public static class Slicing
 {
+    private const int LongRun = Elementwise.Grain; // a longer run is shared out in parts of this many floats
+
     extension(Tensor)
     {
         /// <summary>The tensors one behind the other along <paramref name="axis"/>. [..., A, ...], [..., B, ...] → [..., A + B, ...].</summary>
@@ -56,8 +58,8 @@ public static class Slicing
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
-            Tensor dx = Tensor.Zeros(shape);
-            Copy(dy, 0, dx, start, length, place).Run();
+            Tensor dx = Tensor.Empty(shape);
+            Copy(dy, 0, dx, start, length, place, clearRest: true).Run();
             return dx;
         });
     }
@@ -69,26 +71,32 @@ public static class Slicing
         return y;
     }
 
-    /// <summary>Copies <paramref name="length"/> places along an axis from one tensor to another.</summary>
-    internal static Job Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis)
+    /// <summary>
+    /// Copies <paramref name="length"/> places along an axis from one tensor to another; <paramref name="clearRest"/> writes zeros to the other's remaining
+    /// places. What is larger than the caches is stored around them.
+    /// </summary>
+    internal static unsafe Job Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis, bool clearRest = false)
     {
         int inner = from.Shape.Product(axis + 1, from.Shape.Rank);
         int outer = from.Shape.Product(0, axis);
         (int stepFrom, int stepTo, int run) = (from.Shape[axis] * inner, to.Shape[axis] * inner, length * inner);
-        if (run == 0) return Job.Once(static () => { });
-        if (run >= 2 * Elementwise.Grain)
+        int before = clearRest ? toStart * inner : 0, written = clearRest ? stepTo : run;
+        if (written == 0 || to.Length == 0) return Job.Nothing;
+        bool past = LaneLoop.IsPastCaches(to.Length, stepTo) && run % Lanes16.Count == 0 && toStart * inner % Lanes16.Count == 0;
+        float* source = Pinned.Of(from) + (fromStart * inner), target = Pinned.Of(to) + (clearRest ? 0 : toStart * inner);
+        int parts = (written + LongRun - 1) / LongRun;
+        return Job.Ranges(outer * parts, Math.Max(1, Elementwise.Grain / Math.Min(written, LongRun)), (start, end) =>
         {
-            int parts = (run + Elementwise.Grain - 1) / Elementwise.Grain;
-            return new Job(outer * parts, piece =>
+            for (int job = start; job < end; job++)
             {
-                (int i, int part) = Math.DivRem(piece, parts);
-                int start = part * Elementwise.Grain;
-                from.Span.Slice((i * stepFrom) + (fromStart * inner) + start, Math.Min(Elementwise.Grain, run - start)).CopyTo(to.Span[((i * stepTo) + (toStart * inner) + start)..]);
-            });
-        }
-        return Job.Ranges(outer, Math.Max(1, Elementwise.Grain / run), (a, b) =>
-        {
-            for (int i = a; i < b; i++) from.Span.Slice((i * stepFrom) + (fromStart * inner), run).CopyTo(to.Span[((i * stepTo) + (toStart * inner))..]);
+                (int row, int part) = Math.DivRem(job, parts);
+                (int low, int high) = (part * LongRun, Math.Min((part + 1) * LongRun, written));
+                (int first, int last) = (Math.Clamp(before, low, high), Math.Clamp(before + run, low, high));
+                float* line = target + ((long)row * stepTo);
+                new Span<float>(line + low, first - low).Clear();
+                Streaming.Copy(source + ((long)row * stepFrom) + (first - before), line + first, last - first, past);
+                new Span<float>(line + last, high - last).Clear();
+            }
         });
     }
 }

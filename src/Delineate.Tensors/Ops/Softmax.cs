@@ -38,8 +38,9 @@ public static class SoftmaxOps
 
     internal static unsafe Job Forward(Tensor x, Tensor y, bool isLog)
     {
-        if (x.Length == 0) return Job.Once(static () => { });
+        if (x.Length == 0) return Job.Nothing;
         int length = x.Shape[-1];
+        if (length <= ClassRows.MostClasses && !isLog) return ForwardOfFew(x, y, length);
         return Job.Ranges(x.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
         {
             fixed (float* source = x.Span, target = y.Span)
@@ -63,6 +64,27 @@ public static class SoftmaxOps
                         Normalise(rows, row, result, last, max);
                     }
                 }
+            }
+        });
+    }
+
+    /// <summary>Softmax of short rows, a block of them at a time.</summary>
+    private static unsafe Job ForwardOfFew(Tensor x, Tensor y, int classes)
+    {
+        const int Block = ClassRows.Block;
+        int[] places = ClassRows.Places(classes);
+        float* source = Pinned.Of(x), target = Pinned.Of(y);
+        return Job.Ranges(x.Length / classes, Block * Math.Max(1, Elementwise.Grain / (classes * Block)), (from, to) =>
+        {
+            float* max = stackalloc float[Block];
+            float* factor = stackalloc float[Block];
+            using Scratch scratch = Scratch.Floats(Block * classes);
+            for (int first = from; first < to; first += Block)
+            {
+                int count = Math.Min(Block, to - first);
+                ClassRows.SumExp(source + (first * classes), count, classes, Pinned.Of(scratch), max, factor);
+                for (int i = 0; i < Block; i++) factor[i] = 1 / factor[i];
+                ClassRows.ScaledExp(source + (first * classes), max, factor, count, places, target + (first * classes));
             }
         });
     }

@@ -73,6 +73,35 @@ public sealed class TrainingStepTests
         }
     }
 
+    [Theory]
+    [InlineData(18)]
+    [InlineData(50)]
+    [InlineData(0)]
+    public void Checkpointing_takes_less_memory_and_changes_no_bit(int depth)
+    {
+        (float[][] plain, long plainBytes) = Run(checkpointing: false);
+        (float[][] recomputed, long bytes) = Run(checkpointing: true);
+        for (int i = 0; i < plain.Length; i++) TensorAssert.SameBits(plain[i], recomputed[i], $"result {i}");
+        Assert.True(bytes < 0.7 * plainBytes, $"{bytes} bytes instead of {plainBytes} before backward");
+
+        (float[][] Results, long Bytes) Run(bool checkpointing)
+        {
+            Module network = depth == 0
+                ? new UNet(new Philox(1), new UNetOptions { Channels = 4, Depth = 2 })
+                : new Fcn(new Philox(1), new FcnOptions { NumClasses = 3, Depth = depth, WidthDivisor = 16, Dropout = 0.3f });
+            network.Checkpoint(checkpointing);
+            Tensor x = GradCheck.Input([2, 41, 47, 3]);
+            using RandomScope random = RandomScope.Begin(1, 2, 3);
+            TensorMemory.Trim();
+            using MemoryScope scope = TensorMemory.Scope();
+            long before = TensorMemory.BytesInUse;
+            Tensor loss = (network is UNet unet ? unet.Forward(x) : ((Fcn)network).Forward(x).Out).CrossEntropy(new byte[2 * 41 * 47]);
+            long held = TensorMemory.BytesInUse - before;
+            loss.Backward();
+            return ([loss.ToArray(), .. network.NamedParameters().Select(p => p.Tensor.Gradient!.ToArray()), .. network.NamedBuffers().Select(b => b.Tensor.ToArray())], held);
+        }
+    }
+
     [Fact]
     public void The_number_of_threads_changes_no_bit_of_a_training()
     {
