@@ -16,7 +16,7 @@ public sealed class Tensor
     /// <summary>The number of elements.</summary>
     public int Length => Shape.Length;
 
-    /// <summary>The values, row-major.</summary>
+    /// <summary>The values, row-major. For a module's weights each call counts as a change: ask again for every time you write.</summary>
     public Span<float> Span => Block.Span[..Length];
 
     /// <summary>A leaf with this set collects its gradient in <see cref="Gradient"/> when <see cref="Backward()"/> runs.</summary>
@@ -35,6 +35,14 @@ public sealed class Tensor
 
     /// <summary>A tensor whose values are whatever the memory held.</summary>
     public static Tensor Empty(Shape shape) => new(shape, TensorMemory.Take(shape.Length));
+
+    /// <summary>A tensor with memory outside the pool, for what a plan keeps as long as it lives.</summary>
+    internal static Tensor Unpooled(Shape shape)
+    {
+        const int Line = 16; // floats in a 64-byte line, on which the values begin
+        float[] array = GC.AllocateUninitializedArray<float>(shape.Length + Line, pinned: true);
+        return new Tensor(shape, Block.Over(array, TensorMemory.AlignedOffset(array), shape.Length));
+    }
 
     /// <summary>A tensor of zeros.</summary>
     public static Tensor Zeros(Shape shape) => Full(shape, 0);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Models;
+using Delineate.Tensors;
 using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
@@ -15,23 +16,25 @@ internal static class EvalCommand
         var split = new Option<string>("--split") { HelpName = "NAME", Description = "The split to evaluate on; all takes every image with a mask", DefaultValueFactory = _ => "val" };
         Option<EvaluationSize> size = SharedOptions.Choice("--size", "Compare at the files' original size, or at the size the network sees", EvaluationSize.Original);
         var output = new Option<string?>("--output", "-o") { Description = "A folder for metrics.json and report.html", HelpName = "DIR" };
+        Option<bool> strict = SharedOptions.Strict();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("eval", "Score a trained model on images with masks") { weights, data, split, size, output, threads, json };
+        var command = new Command("eval", "Score a trained model on images with masks") { weights, data, split, size, output, strict, threads, json };
         command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
             return Task.FromResult(Run(
-                new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(data)!, parsed.GetValue(split)!, parsed.GetValue(size), parsed.GetValue(output), cancel));
+                new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(data)!, parsed.GetValue(split)!, parsed.GetValue(size), parsed.GetValue(output), parsed.GetValue(strict), cancel));
         });
         return command.WithExamples(
             "delineate eval --weights runs/first/best.safetensors --data my-data",
             "delineate eval --weights runs/first/best.safetensors --data my-data --split test --json");
     }
 
-    private static int Run(Terminal terminal, string weights, string data, string split, EvaluationSize size, string? output, CancellationToken cancel)
+    private static int Run(Terminal terminal, string weights, string data, string split, EvaluationSize size, string? output, bool strict, CancellationToken cancel)
     {
         Model model = ModelFile.Load(SharedOptions.ExistingFile(weights));
+        if (strict) model.Rounding = Rounding.Strict;
         if (output is not null) SharedOptions.OutputFolder(output); // told now rather than after the work
         Dataset dataset = DatasetCatalog.Open(data, split);
         foreach (string note in dataset.Notes) terminal.Note(note);

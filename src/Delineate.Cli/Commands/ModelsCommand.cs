@@ -1,38 +1,126 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Models;
+using Delineate.Tensors;
 using Spectre.Console;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary><c>delineate models</c>: what can be trained.</summary>
+/// <summary><c>delineate models</c>: what can be trained, and what each network costs.</summary>
 internal static class ModelsCommand
 {
     public static Command Create()
     {
+        var name = new Argument<string?>("name") { Description = "Show what this network computes, layer by layer", Arity = ArgumentArity.ZeroOrOne, HelpName = "NAME" };
+        var input = new Option<Size2d>("--input")
+        {
+            Description = "The image's height and width for the layer table",
+            HelpName = "HxW",
+            DefaultValueFactory = _ => new Size2d(480, 480),
+            CustomParser = ParseSize,
+        };
         Option<int> classes = SharedOptions.Whole("--classes", "Count parameters for so many classes", 1, 255, 21);
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("models", "List the networks that can be trained") { classes, json };
+        var command = new Command("models", "List the networks that can be trained, or show one layer by layer") { name, input, classes, json };
         command.SetAction(parsed =>
         {
             var terminal = new Terminal(parsed.GetValue(json));
-            int count = parsed.GetValue(classes);
-            var table = new ClassTable(Enumerable.Range(0, count).Select(i => $"class {i}"));
-            var list = new JsonArray();
-            Table shown = new Table().Border(TableBorder.Simple).AddColumn("model").AddColumn(new TableColumn("parameters").RightAligned()).AddColumn("what it is");
-            foreach (string name in ModelCatalog.Names)
+            var table = new ClassTable(Enumerable.Range(0, parsed.GetValue(classes)).Select(i => $"class {i}"));
+            if (parsed.GetValue(name) is { } one)
             {
-                long parameters = ModelCatalog.Create(name, new ModelOptions(), table).Network.ParameterCount();
-                string about = ModelCatalog.Describe(name);
-                shown.AddRow(Markup.Escape(name), parameters.ToString("N0", CultureInfo.InvariantCulture), Markup.Escape(about));
-                list.Add(new JsonObject { ["name"] = name, ["task"] = "semantic", ["classes"] = count, ["parameters"] = parameters, ["about"] = about });
+                Show(terminal, one, ModelCatalog.Create(one, new ModelOptions(), table), parsed.GetValue(input));
             }
-            terminal.Write(shown);
-            terminal.Json(new JsonObject { ["models"] = list });
+            else
+            {
+                List(terminal, table);
+            }
             return 0;
         });
-        return command.WithExamples("delineate models", "delineate models --classes 2 --json");
+        return command.WithExamples("delineate models", "delineate models --classes 2 --json", "delineate models fcn_resnet50 --input 480x640");
+    }
+
+    private static void List(Terminal terminal, ClassTable classes)
+    {
+        var list = new JsonArray();
+        Table shown = new Table().Border(TableBorder.Simple).AddColumn("model").AddColumn(new TableColumn("parameters").RightAligned()).AddColumn("what it is");
+        foreach (string name in ModelCatalog.Names)
+        {
+            long parameters = ModelCatalog.Create(name, new ModelOptions(), classes).Network.ParameterCount();
+            string about = ModelCatalog.Describe(name);
+            shown.AddRow(Markup.Escape(name), Whole(parameters), Markup.Escape(about));
+            list.Add(new JsonObject { ["name"] = name, ["task"] = "semantic", ["classes"] = classes.Count, ["parameters"] = parameters, ["about"] = about });
+        }
+        terminal.Write(shown);
+        terminal.Json(new JsonObject { ["models"] = list });
+    }
+
+    private static void Show(Terminal terminal, string name, Model model, Size2d size)
+    {
+        Summary summary;
+        try
+        {
+            summary = model.Summarize(size);
+        }
+        catch (ShapeException e)
+        {
+            throw new UserException($"{name} cannot take an image of {size}: {e.Message}");
+        }
+        Table shown = new Table().Border(TableBorder.Simple).AddColumn("layer").AddColumn("op").AddColumn("output");
+        foreach (string column in new[] { "parameters", "multiply-adds", "activations" }) shown.AddColumn(new TableColumn(column).RightAligned());
+        var layers = new JsonArray();
+        foreach (SummaryRow row in summary.Rows)
+        {
+            shown.AddRow(
+                Markup.Escape(row.Path), Markup.Escape(row.Op), string.Join('×', row.Output), row.Parameters == 0 ? "" : Whole(row.Parameters),
+                row.MultiplyAdds == 0 ? "" : Millions(row.MultiplyAdds), Megabytes(row.ActivationBytes));
+            layers.Add(new JsonObject
+            {
+                ["layer"] = row.Path,
+                ["op"] = row.Op,
+                ["output"] = new JsonArray([.. row.Output.Select(s => (JsonNode)s)]),
+                ["parameters"] = row.Parameters,
+                ["multiply_adds"] = row.MultiplyAdds,
+                ["activation_bytes"] = row.ActivationBytes,
+            });
+        }
+        terminal.Write(shown);
+        terminal.Line($"{name} at {summary.Input[1]}×{summary.Input[2]}: {Whole(summary.Parameters)} parameters ({Megabytes(4 * summary.Parameters)}), {Billions(summary.MultiplyAdds)} multiply-adds,");
+        terminal.Line($"activations {Megabytes(summary.ActivationBytes)} in training; a prediction keeps {Megabytes(summary.PlanBytes)} of them at a time.");
+        terminal.Json(new JsonObject
+        {
+            ["model"] = name,
+            ["input"] = new JsonArray([.. summary.Input.Select(s => (JsonNode)s)]),
+            ["classes"] = model.Classes.Count,
+            ["parameters"] = summary.Parameters,
+            ["multiply_adds"] = summary.MultiplyAdds,
+            ["activation_bytes"] = summary.ActivationBytes,
+            ["prediction_bytes"] = summary.PlanBytes,
+            ["layers"] = layers,
+        });
+    }
+
+    private static string Whole(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static string Millions(long number) => string.Create(CultureInfo.InvariantCulture, $"{number / 1e6:N1} M");
+
+    private static string Billions(long number) => string.Create(CultureInfo.InvariantCulture, $"{number / 1e9:N2} G");
+
+    private static string Megabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:N1} MB");
+
+    private static Size2d ParseSize(ArgumentResult result)
+    {
+        const int Most = 16384;
+        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+        string[] parts = text.Split('x', 'X', '×');
+        if (parts.Length == 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int height)
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int width) && height is >= 1 and <= Most && width is >= 1 and <= Most)
+        {
+            return new Size2d(height, width);
+        }
+        result.AddError($"--input takes a height and a width of 1 to {Most}, such as 480x640, not '{text}'");
+        return default;
     }
 }

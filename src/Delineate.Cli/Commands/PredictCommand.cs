@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Imaging;
 using Delineate.Models;
+using Delineate.Tensors;
 
 namespace Delineate.Cli.Commands;
 
@@ -16,13 +17,14 @@ internal static class PredictCommand
         var output = new Option<string>("--output", "-o") { Description = "The folder for the results", Required = true, HelpName = "DIR" };
         Option<double> opacity = SharedOptions.Share("--opacity", "How strongly the colours cover the photo, 0 to 1", 0.5);
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace files in the folder that no earlier 'predict' wrote; inputs are never replaced" };
+        Option<bool> strict = SharedOptions.Strict();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("predict", "Segment images: a palette PNG of the original size and an overlay for each, and one JSON") { weights, inputs, output, opacity, overwrite, threads, json };
+        var command = new Command("predict", "Segment images: a palette PNG of the original size and an overlay for each, and one JSON") { weights, inputs, output, opacity, overwrite, strict, threads, json };
         command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
-            return Task.FromResult(Run(new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(inputs)!, parsed.GetValue(output)!, parsed.GetValue(opacity), parsed.GetValue(overwrite), cancel));
+            return Task.FromResult(Run(new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(inputs)!, parsed.GetValue(output)!, parsed.GetValue(opacity), parsed.GetValue(overwrite), cancel, parsed.GetValue(strict)));
         });
         return command.WithHelp(new HelpPage
         {
@@ -40,10 +42,11 @@ internal static class PredictCommand
     }
 
     /// <summary>Predicts every image. One that cannot be read is named and left out, the others are done; the exit code is then 2.</summary>
-    internal static int Run(Terminal terminal, string weights, string[] inputs, string output, double opacity, bool overwrite, CancellationToken cancel)
+    internal static int Run(Terminal terminal, string weights, string[] inputs, string output, double opacity, bool overwrite, CancellationToken cancel, bool strict = false)
     {
         IReadOnlyList<string> files = InputFiles.Expand(inputs);
         Model model = ModelFile.Load(SharedOptions.ExistingFile(weights));
+        if (strict) model.Rounding = Rounding.Strict;
         var folder = new PredictionFolder(output, files, overwrite);
         JsonArray results = [], failures = [];
         var json = new JsonObject { ["weights"] = weights, ["model"] = model.Name, ["images"] = results, ["failures"] = failures };

@@ -22,6 +22,8 @@ internal static class SharedOptions
             ? count : Refuse<int?>(result, "a whole number from 1 to 256"),
     };
 
+    public static Option<bool> Strict() => new("--strict") { Description = "Round no more than direct sums do: a little slower, a few bits closer to the exact result" };
+
     public static Option<string> Data() => new("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, or images/ + instances/", Required = true, HelpName = "DIR" };
 
     public static Option<string> Weights() => new("--weights") { Description = "A model file (.safetensors) that 'delineate train' wrote", Required = true, HelpName = "FILE" };

@@ -62,8 +62,15 @@ internal sealed class Broadcast
         if (a.Shape == y.Shape && b.Shape == y.Shape) Elementwise.Zip(a, b, y, op);
         else if (b.Length == 1 && a.Length == y.Length) Elementwise.Map(a, y, new WithRight<TOp>(b.Span[0], op));
         else if (a.Length == 1 && b.Length == y.Length) Elementwise.Map(b, y, new WithLeft<TOp>(a.Span[0], op));
-        else new Broadcast(a.Shape, b.Shape, y.Shape).Rows(a, b, y, op);
+        else new Broadcast(a.Shape, b.Shape, y.Shape).Rows(a, b, y, op).Run();
     }
+
+    /// <summary>The same as a job.</summary>
+    public static Job RunJob<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
+        where TOp : struct, IZip =>
+        y.Length == 0 ? Job.Nothing
+        : a.Shape == y.Shape && b.Shape == y.Shape ? Elementwise.ZipJob(a, b, y, op)
+        : new Broadcast(a.Shape, b.Shape, y.Shape).Rows(a, b, y, op);
 
     /// <summary>x repeated to a larger shape, times <paramref name="scale"/>.</summary>
     public static Tensor Expand(Tensor x, Shape shape, float scale = 1)
@@ -88,14 +95,14 @@ internal sealed class Broadcast
         return Reduction.Sum(gradient, [.. axes], shape);
     }
 
-    private void Rows<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
+    private Job Rows<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
         where TOp : struct, IZip
     {
         // The last two axes are one block of rows; pieces are ranges of blocks, or of rows where there are few blocks.
         int last = sizes.Length - 1;
         int n = sizes[last];
         int rows = y.Length / n;
-        ThreadTeam.Ranges(rows, y.Length < 2 * Elementwise.Grain ? rows : Math.Max(1, Elementwise.Grain / n), (from, to) =>
+        return Job.Ranges(rows, y.Length < 2 * Elementwise.Grain ? rows : Math.Max(1, Elementwise.Grain / n), (from, to) =>
         {
             int tileRows = TileRows(last, n);
             using Scratch tile = Scratch.Floats(tileRows * n);

@@ -7,30 +7,30 @@ internal static unsafe class WindowMean
     private const int ChannelPart = 256;
     private const int ManyCells = 32;    // from here on a window is walked in the order of memory, not channel by channel
 
-    public static void Forward(Tensor x, AxisWindows rows, AxisWindows columns, Tensor y)
+    public static Job Forward(Tensor x, AxisWindows rows, AxisWindows columns, Tensor y)
     {
         float* from = Pinned.Of(x), to = Pinned.Of(y);
         (int height, int width, int channels) = (x.Shape[1], x.Shape[2], x.Shape[3]);
         bool past = LaneLoop.IsPastCaches(y.Length, channels);
-        EachRow(y.Shape[0] * y.Shape[1], channels, (row, channel, count) =>
+        return EachRow(y.Shape[0] * y.Shape[1], channels, (row, channel, count) =>
             LaneLoop.Over(new ForwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel, past), count));
     }
 
     /// <summary>dx of <see cref="Forward"/>: every input gathers from the windows that see it.</summary>
-    public static void Backward(Tensor dy, AxisWindows rows, AxisWindows columns, Tensor dx)
+    public static Job Backward(Tensor dy, AxisWindows rows, AxisWindows columns, Tensor dx)
     {
         float* from = Pinned.Of(dy), to = Pinned.Of(dx);
         (int height, int width, int channels) = (dy.Shape[1], dy.Shape[2], dy.Shape[3]);
         bool past = LaneLoop.IsPastCaches(dx.Length, channels);
-        EachRow(dx.Shape[0] * dx.Shape[1], channels, (row, channel, count) =>
+        return EachRow(dx.Shape[0] * dx.Shape[1], channels, (row, channel, count) =>
             LaneLoop.Over(new BackwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel, past), count));
     }
 
-    private static void EachRow(int rows, int channels, Action<int, int, int> work)
+    private static Job EachRow(int rows, int channels, Action<int, int, int> work)
     {
         int part = rows >= FewRows ? Math.Max(channels, 1) : ChannelPart;
         int parts = (channels + part - 1) / part;
-        ThreadTeam.Run(rows * parts, i => work(i / parts, i % parts * part, Math.Min(part, channels - (i % parts * part))));
+        return new Job(rows * parts, i => work(i / parts, i % parts * part, Math.Min(part, channels - (i % parts * part))));
     }
 
     private readonly struct ForwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* x, float* y, bool past) : ILaneKernel

@@ -1,15 +1,17 @@
 namespace Delineate.Tensors;
 
-/// <summary>Working memory of a kernel: taken from the pool, given back by <c>using</c>, aligned to 64 bytes, not cleared.</summary>
+/// <summary>Working memory of a kernel: taken from the pool, given back by <c>using</c>, aligned to 64 bytes, not cleared. Makes no object.</summary>
 internal readonly struct Scratch : IDisposable
 {
-    private readonly Block block;
+    private readonly float[] array;
+    private readonly int offset;
+    private readonly int length;
 
-    private Scratch(Block block) => this.block = block;
+    private Scratch(float[] array, int length) => (this.array, offset, this.length) = (array, TensorMemory.AlignedOffset(array), length);
 
-    public static Scratch Floats(int length) => new(TensorMemory.Take(length, scoped: false));
+    public static Scratch Floats(int length) => new(TensorMemory.TakeArray(length), length);
 
-    public Span<float> Span => block.Span;
+    public Span<float> Span => array.AsSpan(offset, length);
 
-    public void Dispose() => block.Return();
+    public void Dispose() => TensorMemory.Return(array);
 }

@@ -21,6 +21,7 @@ public static class TensorMemory
     private static long dropped; // bytes let go of since the last full collection
     private static long inUse;
     private static long pooled;
+    private static long planned;
     private static long peak;
 
     [ThreadStatic]
@@ -32,11 +33,14 @@ public static class TensorMemory
     /// <summary>Bytes that wait in the pool for their next use.</summary>
     public static long BytesPooled => Interlocked.Read(ref pooled);
 
-    /// <summary>The most bytes that were in use and pooled together since <see cref="ResetPeak"/>.</summary>
+    /// <summary>Bytes in the arenas of plans, running or waiting for their next run.</summary>
+    public static long BytesPlanned => Interlocked.Read(ref planned);
+
+    /// <summary>The most bytes that were in use, pooled and planned together since <see cref="ResetPeak"/>.</summary>
     public static long PeakBytes => Interlocked.Read(ref peak);
 
     /// <summary>Starts a new measurement of <see cref="PeakBytes"/>.</summary>
-    public static void ResetPeak() => Interlocked.Exchange(ref peak, Interlocked.Read(ref inUse) + Interlocked.Read(ref pooled));
+    public static void ResetPeak() => Interlocked.Exchange(ref peak, Total());
 
     /// <summary>
     /// Begins a scope on this thread: a training step, a prediction. Every tensor made in it gives its memory back when the scope is
@@ -56,18 +60,34 @@ public static class TensorMemory
 
     internal static MemoryScope? Current { get => current; set => current = value; }
 
-    /// <param name="length">Floats.</param>
-    /// <param name="scoped">False for what its taker gives back by itself.</param>
-    internal static Block Take(int length, bool scoped = true)
+    internal static Block Take(int length)
+    {
+        float[] array = TakeArray(length);
+        var block = new Block(array, AlignedOffset(array), length);
+        current?.Add(block);
+        return block;
+    }
+
+    /// <summary>An array that holds <paramref name="length"/> floats from its <see cref="AlignedOffset"/> on, for whoever calls <see cref="Return"/>.</summary>
+    internal static float[] TakeArray(int length)
     {
         int size = SizeClass(length);
         float[] array = TakeFree(size) ?? GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
-        long now = Interlocked.Add(ref inUse, Bytes(array)) + Interlocked.Read(ref pooled);
-        RaisePeak(now);
-        var block = new Block(array, AlignedOffset(array), length);
-        if (scoped) current?.Add(block);
-        return block;
+        Interlocked.Add(ref inUse, Bytes(array));
+        RaisePeak(Total());
+        return array;
     }
+
+    /// <summary>Counts an array that was taken as a plan's arena, until it is counted back.</summary>
+    internal static void CountAsPlanned(float[] array, bool isPlanned)
+    {
+        long bytes = isPlanned ? Bytes(array) : -Bytes(array);
+        Interlocked.Add(ref inUse, -bytes);
+        Interlocked.Add(ref planned, bytes);
+    }
+
+    /// <summary>A plan's arena was collected without being given back.</summary>
+    internal static void ForgetPlanned(float[] array) => Interlocked.Add(ref planned, -Bytes(array));
 
     internal static void Return(float[] array)
     {
@@ -143,13 +163,16 @@ public static class TensorMemory
         return (int)Math.Min(rounded * Line, Array.MaxLength - Line);
     }
 
-    private static unsafe int AlignedOffset(float[] pinned)
+    /// <summary>The first place in a pinned array that lies on a 64-byte line.</summary>
+    internal static unsafe int AlignedOffset(float[] pinned)
     {
         nuint address = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
         return (int)((64 - (address & 63)) & 63) / sizeof(float);
     }
 
-    private static long Bytes(float[] array) => (long)array.Length * sizeof(float);
+    private static long Total() => Interlocked.Read(ref inUse) + Interlocked.Read(ref pooled) + Interlocked.Read(ref planned);
+
+    internal static long Bytes(float[] array) => (long)array.Length * sizeof(float);
 
     private static void RaisePeak(long now)
     {

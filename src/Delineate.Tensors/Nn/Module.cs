@@ -69,6 +69,7 @@ public abstract class Module
     protected Tensor Parameter(string name, Tensor tensor)
     {
         tensor.RequiresGrad = true;
+        tensor.Block.IsTracked = true;
         parameters.Add((name, tensor.Keep()));
         return tensor;
     }
@@ -76,6 +77,7 @@ public abstract class Module
     /// <summary>Adds a tensor that is saved but not learned.</summary>
     protected Tensor Buffer(string name, Tensor tensor)
     {
+        tensor.Block.IsTracked = true;
         buffers.Add((name, tensor.Keep()));
         return tensor;
     }

@@ -55,6 +55,7 @@ public static class Activations
     private static Tensor Activate<TOp>(Tensor x, TOp op)
         where TOp : struct, IActivation
     {
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMap<TOp>(typeof(TOp).Name[..^2], op), x.Shape, x);
         Tensor y = Tensor.Empty(x.Shape);
         Elementwise.Map(x, y, op);
         Tensor saved = TOp.SavesOutput ? y : x;
@@ -294,4 +295,15 @@ internal readonly struct HardSwishOp : IActivation
         Vector<float> inside = dy * ((x + x + three) / new Vector<float>(6));
         return Vector.ConditionalSelect(Vector.LessThan(x, -three), Vector<float>.Zero, Vector.ConditionalSelect(Vector.GreaterThan(x, three), dy, inside));
     }
+}
+
+/// <summary>A function of one value, element by element. Reads x.</summary>
+internal sealed record TracedMap<TOp>(string Function, TOp Op) : GraphOp
+    where TOp : struct, IMap
+{
+    public override string Name => Function;
+
+    public override bool RunsInPlace => true;
+
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Elementwise.MapJob(inputs[0].Tensor, output.Tensor, Op);
 }

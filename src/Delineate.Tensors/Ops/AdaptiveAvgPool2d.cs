@@ -16,14 +16,21 @@ public static class AdaptiveAvgPool2dOp
         if (output.Height < 1 || output.Width < 1 || x.Shape[1] == 0 || x.Shape[2] == 0)
             throw new ShapeException($"AdaptiveAvgPool2d takes a height and width of at least 1, got input {x.Shape} and output {output}");
         AxisWindows rows = AxisWindows.Adaptive(x.Shape[1], output.Height), columns = AxisWindows.Adaptive(x.Shape[2], output.Width);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedAdaptiveAvgPool2d(rows, columns), [x.Shape[0], output.Height, output.Width, x.Shape[3]], x);
         Tensor y = Tensor.Empty([x.Shape[0], output.Height, output.Width, x.Shape[3]]);
-        WindowMean.Forward(x, rows, columns, y);
+        WindowMean.Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
             Tensor dx = Tensor.Empty(shape);
-            WindowMean.Backward(dy, rows, columns, dx);
+            WindowMean.Backward(dy, rows, columns, dx).Run();
             return dx;
         });
     }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedAdaptiveAvgPool2d(AxisWindows Rows, AxisWindows Columns) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

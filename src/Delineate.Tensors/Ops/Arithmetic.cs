@@ -29,7 +29,9 @@ public static class Arithmetic
 
         public static Tensor operator /(Tensor a, float b) => a.Div(b);
 
-        public static Tensor operator /(float a, Tensor b) => Tensor.Scalar(a).Div(b);
+        public static Tensor operator /(float a, Tensor b) => Tracer.Current is { } tracer
+            ? tracer.Add(new TracedMap<WithLeft<DivideOp>>(nameof(Div), new(a, default)), b.Shape, b)
+            : Tensor.Scalar(a).Div(b);
 
         public static Tensor operator -(Tensor a) => a.Neg();
     }
@@ -115,6 +117,12 @@ public static class Arithmetic
     /// <summary>factor · x + value, for factors of 1 and −1: one rounding.</summary>
     private static Tensor Affine(Tensor x, float factor, float value)
     {
+        if (Tracer.Current is { } tracer)
+        {
+            return factor == 1
+                ? tracer.Add(new TracedMap<WithRight<AddOp>>(nameof(Add), new(value, default)), x.Shape, x)
+                : tracer.Add(new TracedMap<WithLeft<SubtractOp>>(nameof(Sub), new(value, default)), x.Shape, x);
+        }
         Tensor y = Tensor.Empty(x.Shape);
         if (factor == 1) Elementwise.Map(x, y, new WithRight<AddOp>(value, default));
         else Elementwise.Map(x, y, new WithLeft<SubtractOp>(value, default));
@@ -124,13 +132,16 @@ public static class Arithmetic
     private static Tensor Apply<TOp>(Tensor a, Tensor b, TOp op, string name)
         where TOp : struct, IZip
     {
-        Tensor y = Tensor.Empty(Broadcast.ShapeOf(a.Shape, b.Shape, name));
+        Shape shape = Broadcast.ShapeOf(a.Shape, b.Shape, name);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedZip<TOp>(name, op), shape, a, b);
+        Tensor y = Tensor.Empty(shape);
         Broadcast.Run(a, b, y, op);
         return y;
     }
 
     private static Tensor Scaled(Tensor x, float factor)
     {
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMap<WithRight<MultiplyOp>>(nameof(Mul), new(factor, default)), x.Shape, x);
         Tensor y = Tensor.Empty(x.Shape);
         Elementwise.Map(x, y, new WithRight<MultiplyOp>(factor, default));
         return y;
@@ -138,6 +149,7 @@ public static class Arithmetic
 
     private static Tensor Divided(Tensor x, float divisor)
     {
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMap<WithRight<DivideOp>>(nameof(Div), new(divisor, default)), x.Shape, x);
         Tensor y = Tensor.Empty(x.Shape);
         Elementwise.Map(x, y, new WithRight<DivideOp>(divisor, default));
         return y;
@@ -150,4 +162,15 @@ public static class Arithmetic
         if (sum != full) full.Block.Release();
         return sum;
     }
+}
+
+/// <summary>A function of two values with broadcasting. Reads a, b.</summary>
+internal sealed record TracedZip<TOp>(string Function, TOp Op) : GraphOp
+    where TOp : struct, IZip
+{
+    public override string Name => Function;
+
+    public override bool RunsInPlace => true;
+
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Broadcast.RunJob(inputs[0].Tensor, inputs[1].Tensor, output.Tensor, Op);
 }

@@ -15,14 +15,21 @@ public static class AvgPool2dOp
         Window2d window = Window2d.Of(x, kernelSize, stride ?? kernelSize, padding ?? 0, 1, ceilMode);
         AxisWindows rows = AxisWindows.Sliding(window.Input.Height, window.Output.Height, window.Kernel.Height, window.Stride.Height, window.Padding.Height, countIncludePad);
         AxisWindows columns = AxisWindows.Sliding(window.Input.Width, window.Output.Width, window.Kernel.Width, window.Stride.Width, window.Padding.Width, countIncludePad);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedAvgPool2d(rows, columns), window.OutputShape, x);
         Tensor y = Tensor.Empty(window.OutputShape);
-        WindowMean.Forward(x, rows, columns, y);
+        WindowMean.Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
             Tensor dx = Tensor.Empty(shape);
-            WindowMean.Backward(dy, rows, columns, dx);
+            WindowMean.Backward(dy, rows, columns, dx).Run();
             return dx;
         });
     }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedAvgPool2d(AxisWindows Rows, AxisWindows Columns) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

@@ -30,6 +30,11 @@ public static unsafe class BatchNormOp
                 $"BatchNorm in training got one value for each channel ({x.Shape}), which has no variance: use a larger batch or image, drop the last small batch, or freeze the layer (evaluation mode)");
         }
 
+        if (Tracer.Current is { } tracer)
+        {
+            if (training) Tracer.Refuse("in training it reads the batch's statistics; call Train(false) first");
+            return tracer.Add(new TracedBatchNorm(eps, activation), x.Shape, x, weight, bias, runningMean, runningVariance, residual);
+        }
         Tensor y = Tensor.Empty(x.Shape);
         Tensor norm = Tensor.Empty([4, channels]); // mean, scale, shift, 1/√(variance + eps)
         if (rows > 0) Forward(x, rows, channels, weight, bias, runningMean, runningVariance, training, momentum, eps, activation, residual, norm, y);
@@ -39,7 +44,7 @@ public static unsafe class BatchNormOp
         return y;
     }
 
-    private static void Forward(
+    internal static void Forward(
         Tensor x, int rows, int channels, Tensor? weight, Tensor? bias, Tensor runningMean, Tensor runningVariance, bool training,
         float momentum, float eps, Activation activation, Tensor? residual, Tensor norm, Tensor y)
     {
@@ -112,4 +117,17 @@ public static unsafe class BatchNormOp
     }
 
     private readonly record struct Wanted(bool X, bool Weight, bool Bias, bool Residual);
+}
+
+/// <summary>With running statistics. Reads x, weight, bias, running mean, running variance, residual.</summary>
+internal sealed record TracedBatchNorm(float Epsilon, Activation Activation) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    {
+        (Tensor x, Tensor? weight, Tensor? bias, Tensor mean, Tensor variance) = (inputs[0].Tensor, inputs[1].Optional, inputs[2].Optional, inputs[3].Tensor, inputs[4].Tensor);
+        (Tensor? residual, Tensor y, int channels) = (inputs[5].Optional, output.Tensor, x.Shape[^1]);
+        if (x.Length == 0) return Job.Nothing;
+        Tensor norm = Tensor.Unpooled([4, channels]);
+        return Job.Once(() => BatchNormOp.Forward(x, x.Length / channels, channels, weight, bias, mean, variance, false, 0, Epsilon, Activation, residual, norm, y));
+    }
 }

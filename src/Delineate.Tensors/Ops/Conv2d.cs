@@ -14,6 +14,7 @@ public static class Conv2dOp
     public static Tensor Conv2d(this Tensor x, Tensor weight, Tensor? bias = null, Size2d? stride = null, Size2d? padding = null, Size2d? dilation = null, int groups = 1)
     {
         ConvGeometry geometry = ConvGeometry.Of(x, weight, bias, stride ?? 1, padding ?? 0, dilation ?? 1, groups);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedConv2d(geometry), geometry.OutputShape, x, weight, bias);
         Tensor y = Tensor.Empty(geometry.OutputShape);
         Convolution.Forward(geometry, x.Span, weight.Span, bias is null ? default : bias.Span, y.Span);
         (bool wantsData, bool wantsWeight, bool wantsBias) = (x.WantsGrad, weight.WantsGrad, bias is { WantsGrad: true });
@@ -29,5 +30,25 @@ public static class Conv2dOp
         if (dw is not null) Convolution.BackwardWeights(geometry, x.Span, dy.Span, dw.Span);
         if (db is not null) Convolution.BackwardBias(dy.Span, db.Span);
         return [dx, dw, db];
+    }
+}
+
+/// <summary>Reads x, weight, bias.</summary>
+internal sealed record TracedConv2d(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: false);
+
+/// <summary>What a plan fuses its neighbours into: a product of gathered pixels and weights. Reads x, weight, bias.</summary>
+internal abstract record TracedConvolution(ConvGeometry Geometry, bool IsTransposed) : GraphOp
+{
+    public override long MultiplyAdds(GraphNode node) => (long)Geometry.OutputShape.Length * Geometry.Depth;
+
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    {
+        (Tensor x, Tensor weight, Tensor? bias, Tensor y) = (inputs[0].Tensor, inputs[1].Tensor, inputs[2].Optional, output.Tensor);
+        return Job.Once(() =>
+        {
+            ReadOnlySpan<float> first = bias is null ? default : bias.Span;
+            if (IsTransposed) Convolution.BackwardData(Geometry, x.Span, weight.Span, first, y.Span);
+            else Convolution.Forward(Geometry, x.Span, weight.Span, first, y.Span);
+        });
     }
 }

@@ -16,6 +16,7 @@ public static class ConvTranspose2dOp
         this Tensor x, Tensor weight, Tensor? bias = null, Size2d? stride = null, Size2d? padding = null, Size2d? outputPadding = null, Size2d? dilation = null, int groups = 1)
     {
         ConvGeometry geometry = ConvGeometry.OfTransposed(x, weight, bias, stride ?? 1, padding ?? 0, outputPadding ?? 0, dilation ?? 1, groups);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedConvTranspose2d(geometry), geometry.InputShape, x, weight, bias);
         Tensor y = Tensor.Empty(geometry.InputShape);
         Convolution.BackwardData(geometry, x.Span, weight.Span, bias is null ? default : bias.Span, y.Span);
         (bool wantsData, bool wantsWeight, bool wantsBias) = (x.WantsGrad, weight.WantsGrad, bias is { WantsGrad: true });
@@ -33,3 +34,6 @@ public static class ConvTranspose2dOp
         return [dx, dw, db];
     }
 }
+
+/// <summary>Reads x, weight, bias. The geometry is the adjoint's.</summary>
+internal sealed record TracedConvTranspose2d(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: true);

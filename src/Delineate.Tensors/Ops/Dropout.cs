@@ -50,6 +50,7 @@ public static class DropoutOps
     private static bool Draws(float p, bool training)
     {
         if (!(p >= 0 && p <= 1)) throw new ArgumentOutOfRangeException(nameof(p), p, "a dropout probability lies in 0 … 1");
+        if (training && p > 0) Tracer.Refuse("in training it draws random numbers; call Train(false) first", nameof(Dropout));
         return training && p > 0;
     }
 

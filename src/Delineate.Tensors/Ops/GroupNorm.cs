@@ -18,6 +18,7 @@ public static unsafe class GroupNormOp
         (int batch, int channels) = (x.Shape[0], x.Shape[-1]);
         if (groups < 1 || channels % groups != 0) throw new ShapeException($"GroupNorm takes groups that divide the channels, got {groups} groups for the {channels} channels of {x.Shape}");
 
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedGroupNorm(groups, eps), x.Shape, x, weight, bias);
         Tensor y = Tensor.Empty(x.Shape);
         Tensor norm = Tensor.Empty([batch, 4, channels]); // for each image mean, scale, shift, 1/√(variance + eps)
         if (x.Length > 0) Forward(x, groups, weight, bias, eps, norm, y);
@@ -27,7 +28,7 @@ public static unsafe class GroupNormOp
         return y;
     }
 
-    private static void Forward(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, Tensor norm, Tensor y)
+    internal static void Forward(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, Tensor norm, Tensor y)
     {
         (int batch, int channels) = (x.Shape[0], x.Shape[-1]);
         int pixels = x.Length / batch / channels, size = channels / groups;
@@ -111,4 +112,16 @@ public static unsafe class GroupNormOp
     }
 
     private static Tensor Rounded(double[] sums) => Tensor.From(Array.ConvertAll(sums, v => (float)v), [sums.Length]);
+}
+
+/// <summary>Reads x, weight, bias.</summary>
+internal sealed record TracedGroupNorm(int Groups, float Epsilon) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    {
+        (Tensor x, Tensor? weight, Tensor? bias, Tensor y) = (inputs[0].Tensor, inputs[1].Optional, inputs[2].Optional, output.Tensor);
+        if (x.Length == 0) return Job.Nothing;
+        Tensor norm = Tensor.Unpooled([x.Shape[0], 4, x.Shape[^1]]);
+        return Job.Once(() => GroupNormOp.Forward(x, Groups, weight, bias, Epsilon, norm, y));
+    }
 }

@@ -16,15 +16,9 @@ public static class Indexing
         int inner = x.Shape.Product(place + 1, x.Shape.Rank);
         int outer = x.Shape.Product(0, place);
         int length = x.Shape[place];
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedIndexSelect(place, chosen), x.Shape.With(place, chosen.Length), x);
         Tensor y = Tensor.Empty(x.Shape.With(place, chosen.Length));
-        ThreadTeam.Ranges(outer * chosen.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, inner)), (from, to) =>
-        {
-            for (int i = from; i < to; i++)
-            {
-                (int o, int k) = Math.DivRem(i, chosen.Length);
-                x.Span.Slice(((o * length) + chosen[k]) * inner, inner).CopyTo(y.Span[(i * inner)..]);
-            }
-        });
+        Select(x, place, chosen, y).Run();
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
@@ -53,6 +47,7 @@ public static class Indexing
     {
         int place = x.Shape.Axis(axis);
         int[] chosen = Checked(indices, x.Shape, place, nameof(Gather));
+        Tracer.Refuse("its indices come from data");
         int inner = x.Shape.Product(place + 1, x.Shape.Rank);
         int outer = x.Shape.Product(0, place);
         int length = x.Shape[place];
@@ -72,6 +67,19 @@ public static class Indexing
         int Source(int i) => (((i / (count * inner) * length) + chosen[i]) * inner) + (i % inner);
     }
 
+    internal static Job Select(Tensor x, int axis, int[] chosen, Tensor y)
+    {
+        (int inner, int outer, int length) = (x.Shape.Product(axis + 1, x.Shape.Rank), x.Shape.Product(0, axis), x.Shape[axis]);
+        return Job.Ranges(outer * chosen.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, inner)), (from, to) =>
+        {
+            for (int i = from; i < to; i++)
+            {
+                (int o, int k) = Math.DivRem(i, chosen.Length);
+                x.Span.Slice(((o * length) + chosen[k]) * inner, inner).CopyTo(y.Span[(i * inner)..]);
+            }
+        });
+    }
+
     private static int[] Checked(ReadOnlySpan<int> indices, Shape shape, int axis, string op)
     {
         for (int i = 0; i < indices.Length; i++)
@@ -81,4 +89,10 @@ public static class Indexing
         }
         return indices.ToArray();
     }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedIndexSelect(int Axis, int[] Indices) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Indexing.Select(inputs[0].Tensor, Axis, Indices, output.Tensor);
 }

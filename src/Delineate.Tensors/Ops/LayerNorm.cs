@@ -23,20 +23,21 @@ public static unsafe class LayerNormOp
         int length = Shape.Of(end).Length;
         int rows = length == 0 ? 0 : x.Length / length;
 
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedLayerNorm(rows, length, eps), x.Shape, x, weight, bias);
         Tensor y = Tensor.Empty(x.Shape);
         Tensor moments = Tensor.Empty([2, rows]); // of each row the mean and 1/√(variance + eps)
-        Forward(x, rows, length, weight, bias, eps, moments, y);
+        Forward(x, rows, length, weight, bias, eps, moments, y).Run();
         (bool wantsX, bool wantsWeight, bool wantsBias) = (x.WantsGrad, weight is { WantsGrad: true }, bias is { WantsGrad: true });
         Autograd.Record(y, [x, weight, bias], dy => Backward(dy, x, rows, length, weight, bias, wantsX, wantsWeight, wantsBias, moments));
         if (y.Node is null) moments.Block.Release();
         return y;
     }
 
-    private static void Forward(Tensor x, int rows, int length, Tensor? weight, Tensor? bias, float eps, Tensor moments, Tensor y)
+    internal static Job Forward(Tensor x, int rows, int length, Tensor? weight, Tensor? bias, float eps, Tensor moments, Tensor y)
     {
         float* from = Pinned.Of(x), to = Pinned.Of(y), weights = Pinned.OfOptional(weight), biases = Pinned.OfOptional(bias);
         float* means = Pinned.Of(moments), inverses = means + rows;
-        ThreadTeam.Ranges(rows, Math.Max(1, Grain / Math.Max(1, length)), (first, end) =>
+        return Job.Ranges(rows, Math.Max(1, Grain / Math.Max(1, length)), (first, end) =>
         {
             for (int row = first; row < end; row++)
             {
@@ -178,4 +179,11 @@ public static unsafe class LayerNormOp
             return i;
         }
     }
+}
+
+/// <summary>Reads x, weight, bias.</summary>
+internal sealed record TracedLayerNorm(int Rows, int Length, float Epsilon) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) =>
+        LayerNormOp.Forward(inputs[0].Tensor, Rows, Length, inputs[1].Optional, inputs[2].Optional, Epsilon, Tensor.Unpooled([2, Rows]), output.Tensor);
 }

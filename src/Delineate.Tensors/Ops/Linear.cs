@@ -18,6 +18,7 @@ public static class LinearOp
         // A 1×1 convolution over one line of pixels.
         var line = new Size2d(1, x.Shape.Product(0, x.Shape.Rank - 1));
         var geometry = new ConvGeometry(1, line, weight.Shape[1], line, weight.Shape[0], 1, 1, 0, 1, 1);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedLinear(geometry), x.Shape.With(-1, weight.Shape[0]), x, weight, bias);
         Tensor y = Tensor.Empty(x.Shape.With(-1, weight.Shape[0]));
         Convolution.Forward(geometry, x.Span, weight.Span, bias is null ? default : bias.Span, y.Span);
         (bool wantsData, bool wantsWeight, bool wantsBias) = (x.WantsGrad, weight.WantsGrad, bias is { WantsGrad: true });
@@ -35,3 +36,6 @@ public static class LinearOp
         return [dx, dw, db];
     }
 }
+
+/// <summary>Reads x, weight, bias.</summary>
+internal sealed record TracedLinear(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: false);

@@ -20,7 +20,15 @@ public static class MatMulOp
             throw new ShapeException($"MatMul of {a.Shape}{(transposeA ? " transposed" : "")} and {b.Shape}{(transposeB ? " transposed" : "")}: {depth} columns meet {depthB} rows");
         }
         (int[] batch, (int A, int B)[] pairs) = Broadcast(a.Shape, b.Shape);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMatMul(rows, columns, depth, transposeA, transposeB, pairs), [.. batch, rows, columns], a, b);
         Tensor y = Tensor.Empty([.. batch, rows, columns]);
+        Forward(rows, columns, depth, transposeA, transposeB, a, b, y, pairs);
+        (bool wantsA, bool wantsB) = (a.WantsGrad, b.WantsGrad);
+        return Autograd.Record(y, [a, b], dy => [wantsA ? GradientA(a, b, transposeA, transposeB, dy, pairs) : null, wantsB ? GradientB(a, b, transposeA, transposeB, dy, pairs) : null]);
+    }
+
+    internal static void Forward(int rows, int columns, int depth, bool transposeA, bool transposeB, Tensor a, Tensor b, Tensor y, (int A, int B)[] pairs)
+    {
         if (b.Shape.Rank == 2 && !transposeA)
         {
             // One right matrix for all: the batch is more rows.
@@ -30,8 +38,6 @@ public static class MatMulOp
         {
             Gemm.Run(rows, columns, depth, transposeA, transposeB, a.Span, b.Span, y.Span, Array.ConvertAll(pairs, p => new[] { p }));
         }
-        (bool wantsA, bool wantsB) = (a.WantsGrad, b.WantsGrad);
-        return Autograd.Record(y, [a, b], dy => [wantsA ? GradientA(a, b, transposeA, transposeB, dy, pairs) : null, wantsB ? GradientB(a, b, transposeA, transposeB, dy, pairs) : null]);
     }
 
     /// <summary>dA = dY·Bᵀ, or its transpose, summed over the batches that share a matrix of A.</summary>
@@ -102,5 +108,17 @@ public static class MatMulOp
             pairs[item] = (placeA, placeB);
         }
         return (batch, pairs);
+    }
+}
+
+/// <summary>Reads a, b.</summary>
+internal sealed record TracedMatMul(int Rows, int Columns, int Depth, bool TransposeA, bool TransposeB, (int A, int B)[] Pairs) : GraphOp
+{
+    public override long MultiplyAdds(GraphNode node) => (long)node.Output.Shape.Length * Depth;
+
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    {
+        (Tensor a, Tensor b, Tensor y) = (inputs[0].Tensor, inputs[1].Tensor, output.Tensor);
+        return Job.Once(() => MatMulOp.Forward(Rows, Columns, Depth, TransposeA, TransposeB, a, b, y, Pairs));
     }
 }

@@ -13,26 +13,22 @@ public static unsafe class MaxPool2dOp
     public static Tensor MaxPool2d(this Tensor x, Size2d kernelSize, Size2d? stride = null, Size2d? padding = null, Size2d? dilation = null, bool ceilMode = false)
     {
         Window2d window = Window2d.Of(x, kernelSize, stride ?? kernelSize, padding ?? 0, dilation ?? 1, ceilMode);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMaxPool2d(window), window.OutputShape, x);
         Tensor y = Tensor.Empty(window.OutputShape);
         if (!x.WantsGrad)
         {
-            Forward(x, window, y, null);
+            Forward(window, Pinned.Of(x), window.Channels, Pinned.Of(y), null).Run();
             return y;
         }
         // The winner of each output, as its cell in the window: a byte where that suffices, else a float.
         Tensor winners = Tensor.Empty([window.Cells <= 256 ? (y.Length + 3) / 4 : y.Length]);
-        Forward(x, window, y, winners);
+        Forward(window, Pinned.Of(x), window.Channels, Pinned.Of(y), Pinned.Of(winners)).Run();
         return Autograd.Record(y, x, dy => Backward(dy, window, winners));
     }
 
-    private static void Forward(Tensor x, Window2d window, Tensor y, Tensor? winners)
-    {
-        float* from = Pinned.Of(x), to = Pinned.Of(y), places = Pinned.OfOptional(winners);
-        ThreadTeam.Ranges(window.Batch * window.Output.Height, 1, (first, end) =>
-        {
-            for (int row = first; row < end; row++) LaneLoop.Over(new ForwardKernel(window, row, from, to, places), window.Channels);
-        });
-    }
+    /// <summary>Pixels of x are <paramref name="xPixel"/> floats apart; <paramref name="winners"/> may be null.</summary>
+    internal static Job Forward(Window2d window, float* x, int xPixel, float* y, float* winners) =>
+        new(window.Batch * window.Output.Height, row => LaneLoop.Over(new ForwardKernel(window, row, x, xPixel, y, winners), window.Channels));
 
     private static Tensor Backward(Tensor dy, Window2d window, Tensor winners)
     {
@@ -48,7 +44,7 @@ public static unsafe class MaxPool2dOp
     }
 
     /// <summary>One row of outputs.</summary>
-    private readonly struct ForwardKernel(Window2d window, int row, float* x, float* y, float* winners) : ILaneKernel
+    private readonly struct ForwardKernel(Window2d window, int row, float* x, int xPixel, float* y, float* winners) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -59,13 +55,13 @@ public static unsafe class MaxPool2dOp
             int top = (oh * window.Stride.Height) - window.Padding.Height;
             (int kh0, int kh1) = Inside(top, window.Dilation.Height, window.Kernel.Height, height);
             bool bytes = window.Cells <= 256;
-            long rowStep = (long)window.Dilation.Height * width * window.Channels;
-            int columnStep = window.Dilation.Width * window.Channels;
+            long rowStep = (long)window.Dilation.Height * width * xPixel;
+            int columnStep = window.Dilation.Width * xPixel;
             for (int ow = 0; ow < window.Output.Width; ow++)
             {
                 int left = (ow * window.Stride.Width) - window.Padding.Width;
                 (int kw0, int kw1) = Inside(left, window.Dilation.Width, window.Kernel.Width, width);
-                float* corner = x + (((((long)image * height) + top + ((long)kh0 * window.Dilation.Height)) * width) + left + ((long)kw0 * window.Dilation.Width)) * window.Channels;
+                float* corner = x + (((((long)image * height) + top + ((long)kh0 * window.Dilation.Height)) * width) + left + ((long)kw0 * window.Dilation.Width)) * xPixel;
                 long output = (((long)row * window.Output.Width) + ow) * window.Channels;
                 int firstCell = (kh0 * window.Kernel.Width) + kw0;
                 for (int c = from; c < end; c += V.Count)
@@ -154,4 +150,12 @@ public static unsafe class MaxPool2dOp
             return (before <= 0 ? 0 : (before + stride - 1) / stride, Math.Min(outputs - 1, at / stride));
         }
     }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed unsafe record TracedMaxPool2d(Window2d Window) : GraphOp
+{
+    public override bool ReadsSpacedPixels => true;
+
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => MaxPool2dOp.Forward(Window, inputs[0].Address, inputs[0].PixelStride, output.Address, null);
 }

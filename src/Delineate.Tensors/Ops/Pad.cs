@@ -26,8 +26,9 @@ public static class Padding
         (int height, int width) = (x.Shape[1], x.Shape[2]);
         int[] rows = Sources(height, top, bottom, mode, "rows");
         int[] columns = Sources(width, left, right, mode, "columns");
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedPad(rows, columns, left, value), [x.Shape[0], rows.Length, columns.Length, x.Shape[3]], x);
         Tensor y = Tensor.Empty([x.Shape[0], rows.Length, columns.Length, x.Shape[3]]);
-        Forward(x, y, rows, columns, left, value);
+        Forward(x, y, rows, columns, left, value).Run();
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
@@ -57,11 +58,11 @@ public static class Padding
         return sources;
     }
 
-    private static void Forward(Tensor x, Tensor y, int[] rows, int[] columns, int left, float value)
+    internal static Job Forward(Tensor x, Tensor y, int[] rows, int[] columns, int left, float value)
     {
         (int height, int width, int channels) = (x.Shape[1], x.Shape[2], x.Shape[3]);
         int line = columns.Length * channels;
-        ThreadTeam.Ranges(y.Shape[0] * rows.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, line)), (from, to) =>
+        return Job.Ranges(y.Shape[0] * rows.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, line)), (from, to) =>
         {
             for (int i = from; i < to; i++)
             {
@@ -113,4 +114,10 @@ public static class Padding
             }
         });
     }
+}
+
+/// <summary>For each row and column of the output the one it copies, −1 for the value. Reads x.</summary>
+internal sealed record TracedPad(int[] Rows, int[] Columns, int Left, float Value) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Padding.Forward(inputs[0].Tensor, output.Tensor, Rows, Columns, Left, Value);
 }

@@ -16,14 +16,23 @@ public static class Permutation
         Array.Fill(back, -1);
         for (int i = 0; i < axes.Length && axes.Length == rank; i++) back[order[i] = x.Shape.Axis(axes[i])] = i;
         if (axes.Length != rank || back.Contains(-1)) throw new ShapeException($"Permute of {x.Shape} names each of its {rank} axes once, got [{string.Join(", ", axes.ToArray())}]");
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedPermute(order), Result(x.Shape, order), x);
         Tensor y = Reordered(x, order);
         return Autograd.Record(y, x, dy => Reordered(dy, back));
     }
 
+    private static Shape Result(Shape x, int[] order) => Shape.Of(Array.ConvertAll(order, axis => x[axis]));
+
     private static Tensor Reordered(Tensor x, int[] order)
     {
-        Tensor y = Tensor.Empty(Shape.Of(Array.ConvertAll(order, axis => x.Shape[axis])));
-        if (y.Length == 0) return y;
+        Tensor y = Tensor.Empty(Result(x.Shape, order));
+        Reorder(x, order, y).Run();
+        return y;
+    }
+
+    internal static Job Reorder(Tensor x, int[] order, Tensor y)
+    {
+        if (y.Length == 0) return Job.Nothing;
 
         // Axes of y, innermost last, each with its step in x; those that lie side by side in both are one axis.
         var axes = new List<(int Size, int Step)>();
@@ -34,28 +43,22 @@ public static class Permutation
             if (axes.Count > 0 && axes[^1].Step == size * step) axes[^1] = (axes[^1].Size * size, step);
             else axes.Add((size, step));
         }
-        if (axes.Count <= 1)
-        {
-            x.Span.CopyTo(y.Span);
-            return y;
-        }
-        if (axes[^1].Step == 1) CopyRuns(x, y, axes);
-        else Transpose(x, y, axes);
-        return y;
+        if (axes.Count <= 1) return Job.Once(() => x.Span.CopyTo(y.Span));
+        return axes[^1].Step == 1 ? CopyRuns(x, y, axes) : Transpose(x, y, axes);
     }
 
     /// <summary>The last axis stays last: its runs are copied whole.</summary>
-    private static void CopyRuns(Tensor x, Tensor y, List<(int Size, int Step)> axes)
+    private static Job CopyRuns(Tensor x, Tensor y, List<(int Size, int Step)> axes)
     {
         int run = axes[^1].Size;
-        ThreadTeam.Ranges(y.Length / run, Math.Max(1, Elementwise.Grain / run), (from, to) =>
+        return Job.Ranges(y.Length / run, Math.Max(1, Elementwise.Grain / run), (from, to) =>
         {
             for (int i = from; i < to; i++) x.Span.Slice(Place(i, axes, axes.Count - 1, -1), run).CopyTo(y.Span[(i * run)..]);
         });
     }
 
     /// <summary>Another axis of x runs fastest: tiles of that axis and y's last one are turned over, for every place along the others.</summary>
-    private static void Transpose(Tensor x, Tensor y, List<(int Size, int Step)> axes)
+    private static Job Transpose(Tensor x, Tensor y, List<(int Size, int Step)> axes)
     {
         int across = axes.FindIndex(axis => axis.Step == 1);
         (int rows, int columns, int columnStep) = (axes[across].Size, axes[^1].Size, axes[^1].Step);
@@ -63,7 +66,7 @@ public static class Permutation
         for (int i = across + 1; i < axes.Count; i++) rowStep *= axes[i].Size;
         int bands = (rows + Tile - 1) / Tile;
         int planes = y.Length / (rows * columns);
-        ThreadTeam.Ranges(planes * bands, Math.Max(1, Elementwise.Grain / (Tile * columns)), (from, to) =>
+        return Job.Ranges(planes * bands, Math.Max(1, Elementwise.Grain / (Tile * columns)), (from, to) =>
         {
             ReadOnlySpan<float> source = x.Span;
             Span<float> target = y.Span;
@@ -112,4 +115,10 @@ public static class Permutation
         }
         return place;
     }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedPermute(int[] Order) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Permutation.Reorder(inputs[0].Tensor, Order, output.Tensor);
 }

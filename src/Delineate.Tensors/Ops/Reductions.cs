@@ -30,6 +30,7 @@ public static class Reductions
     {
         var over = Axes.Of(x.Shape, axes, nameof(Max));
         if (over.Count == 0) throw new ShapeException($"Max over axes [{string.Join(", ", over.List)}] of {x.Shape} has no values to choose from");
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMax(over.List), over.Result(keepDims), x);
         Tensor y = Reduction.Max(x, over.List, over.Result(keepDims));
         return Autograd.Record(y, x, dy =>
         {
@@ -54,6 +55,7 @@ public static class Reductions
     {
         var over = Axes.Of(x.Shape, axes, nameof(Variance));
         float scale = 1f / Math.Max(0, over.Count - (unbiased ? 1 : 0));
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedVariance(axes.ToArray(), unbiased, keepDims), over.Result(keepDims), x);
         Tensor centred = Tensor.Empty(x.Shape);
         Tensor mean = Reduction.Sum(x, over.List, over.Kept, 1f / over.Count);
         Broadcast.Run(x, mean, centred, default(SubtractOp));
@@ -79,6 +81,7 @@ public static class Reductions
     /// <exception cref="ShapeException">There is no such axis, or it is empty.</exception>
     public static int[] ArgMax(this Tensor x, int axis = -1)
     {
+        Tracer.Refuse("it makes numbers, not a tensor; take it of the graph's result");
         axis = x.Shape.Axis(axis);
         int length = x.Shape[axis];
         if (length == 0) throw new ShapeException($"ArgMax over axis {axis} of {x.Shape} has no values to choose from");
@@ -106,6 +109,7 @@ public static class Reductions
 
     private static Tensor Scaled(Tensor x, Axes over, bool keepDims, float scale)
     {
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedSum(over.List, scale), over.Result(keepDims), x);
         Tensor y = Reduction.Sum(x, over.List, over.Result(keepDims), scale);
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
@@ -138,4 +142,35 @@ public static class Reductions
 
         public Shape Result(bool keepDims) => keepDims ? Kept : Dropped;
     }
+}
+
+/// <summary>The sum times a factor: a mean where that is one over the count. Reads x.</summary>
+internal sealed record TracedSum(int[] Axes, float Scale) : GraphOp
+{
+    public override string Name => Scale == 1 ? nameof(Reductions.Sum) : nameof(Reductions.Mean);
+
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Sum(x, Axes, output.Shape, Scale));
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedMax(int[] Axes) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Max(x, Axes, output.Shape));
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedVariance(int[] Axes, bool Unbiased, bool KeepDims) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => x.Variance(Axes, Unbiased, KeepDims));
+}
+
+/// <summary>Ops that reduce make tensors on their way; what comes out is far smaller than what goes in, so that its copy costs nothing.</summary>
+file static class Results
+{
+    public static Job Into(Tensor x, Tensor y, Func<Tensor, Tensor> op) => Job.Once(() =>
+    {
+        using Autograd.NoGradScope quiet = Autograd.NoGrad();
+        using MemoryScope scope = TensorMemory.Scope();
+        op(x).Span.CopyTo(y.Span);
+    });
 }

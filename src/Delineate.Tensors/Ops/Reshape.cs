@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Delineate.Tensors.Kernels;
 
 namespace Delineate.Tensors;
 
@@ -23,7 +24,18 @@ public static class Reshaping
     public static Tensor Reshape(this Tensor x, Shape shape)
     {
         if (shape.Length != x.Length) throw new ShapeException($"Reshape cannot lay the {x.Length} elements of {x.Shape} out as {shape}, which has {shape.Length}");
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedReshape(), shape, x);
         Shape before = x.Shape;
         return Autograd.Record(x.View(shape), x, dy => dy.View(before));
+    }
+}
+
+/// <summary>Another name for its input's memory. Reads x.</summary>
+internal sealed record TracedReshape : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    {
+        (Tensor x, Tensor y) = (inputs[0].Tensor, output.Tensor);
+        return Job.Once(() => x.Span.CopyTo(y.Span));
     }
 }

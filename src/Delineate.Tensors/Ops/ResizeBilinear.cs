@@ -28,13 +28,14 @@ public static unsafe class ResizeBilinearOp
         ResizeNearestOp.CheckSizes(x, height, width, nameof(ResizeBilinear));
         var rows = new AxisResize(x.Shape[1], height, alignCorners, scale);
         var columns = new AxisResize(x.Shape[2], width, alignCorners, scale);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedResizeBilinear(rows, columns), [x.Shape[0], height, width, x.Shape[3]], x);
         Tensor y = Tensor.Empty([x.Shape[0], height, width, x.Shape[3]]);
-        Forward(x, rows, columns, y);
+        Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy => Backward(dy, shape, rows, columns));
     }
 
-    private static void Forward(Tensor x, AxisResize rows, AxisResize columns, Tensor y)
+    internal static Job Forward(Tensor x, AxisResize rows, AxisResize columns, Tensor y)
     {
         int channels = x.Shape[3];
         long inputRow = (long)columns.Inputs * channels;
@@ -42,7 +43,7 @@ public static unsafe class ResizeBilinearOp
         float* from = Pinned.Of(x), to = Pinned.Of(y);
         bool past = LaneLoop.IsPastCaches(y.Length, outputRow);
         int parts = (rows.Outputs + PieceRows - 1) / PieceRows;
-        ThreadTeam.Run(y.Length == 0 ? 0 : x.Shape[0] * parts, piece =>
+        return new Job(y.Length == 0 ? 0 : x.Shape[0] * parts, piece =>
         {
             (int image, int first) = (piece / parts, piece % parts * PieceRows);
             // Two input rows, already stretched to the output's width: many output rows lie between the same two.
@@ -115,7 +116,7 @@ public static unsafe class ResizeBilinearOp
     }
 
     /// <summary>(1 − w) · upper + w · lower, element by element.</summary>
-    private readonly struct BlendKernel(float* upper, float* lower, float weight, float* result, bool past) : ILaneKernel
+    internal readonly struct BlendKernel(float* upper, float* lower, float weight, float* result, bool past) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -128,7 +129,7 @@ public static unsafe class ResizeBilinearOp
     }
 
     /// <summary>One input row at the output's width. Registers overlap.</summary>
-    private readonly struct StretchKernel(AxisResize columns, int channels, float* row, float* result) : ILaneKernel
+    internal readonly struct StretchKernel(AxisResize columns, int channels, float* row, float* result) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -225,4 +226,10 @@ public static unsafe class ResizeBilinearOp
             return i;
         }
     }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedResizeBilinear(AxisResize Rows, AxisResize Columns) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => ResizeBilinearOp.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

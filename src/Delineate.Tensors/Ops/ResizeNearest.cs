@@ -39,13 +39,14 @@ public static unsafe class ResizeNearestOp
     {
         CheckSizes(x, height, width, nameof(ResizeNearest));
         AxisWindows rows = Sources(x.Shape[1], height, scale), columns = Sources(x.Shape[2], width, scale);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedResizeNearest(rows, columns), [x.Shape[0], height, width, x.Shape[3]], x);
         Tensor y = Tensor.Empty([x.Shape[0], height, width, x.Shape[3]]);
-        WindowMean.Forward(x, rows, columns, y);
+        WindowMean.Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
             Tensor dx = Tensor.Empty(shape);
-            WindowMean.Backward(dy, rows, columns, dx);
+            WindowMean.Backward(dy, rows, columns, dx).Run();
             return dx;
         });
     }
@@ -56,4 +57,10 @@ public static unsafe class ResizeNearestOp
         float step = AxisResize.Step(inputs, outputs, scale);
         return AxisWindows.Single(inputs, outputs, o => inputs == outputs ? o : Math.Min((int)(o * step), inputs - 1));
     }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedResizeNearest(AxisWindows Rows, AxisWindows Columns) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

@@ -24,11 +24,12 @@ public static class Slicing
                     throw new ShapeException($"Concat along axis {place} takes tensors that are equal along the others, got {first} and {part.Shape}");
                 total += part.Shape[place];
             }
+            if (Tracer.Current is { } tracer) return tracer.Add(new TracedConcat(place), first.With(place, total), parts);
             Tensor y = Tensor.Empty(first.With(place, total));
             int at = 0;
             foreach (Tensor part in parts)
             {
-                Copy(part, 0, y, at, part.Shape[place], place);
+                Copy(part, 0, y, at, part.Shape[place], place).Run();
                 at += part.Shape[place];
             }
             bool[] wanted = Array.ConvertAll(parts, part => part.WantsGrad);
@@ -52,12 +53,13 @@ public static class Slicing
         int place = x.Shape.Axis(axis);
         if (start < 0 || length < 0 || length > x.Shape[place] - start)
             throw new ShapeException($"Slice of {x.Shape} along axis {place} ends at {x.Shape[place]}, asked for {length} from {start} on");
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedSlice(place, start, length), x.Shape.With(place, length), x);
         Tensor y = Part(x, place, start, length);
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
             Tensor dx = Tensor.Empty(shape);
-            Copy(dy, 0, dx, start, length, place, clearRest: true);
+            Copy(dy, 0, dx, start, length, place, clearRest: true).Run();
             return dx;
         });
     }
@@ -65,7 +67,7 @@ public static class Slicing
     private static Tensor Part(Tensor x, int axis, int start, int length)
     {
         Tensor y = Tensor.Empty(x.Shape.With(axis, length));
-        Copy(x, start, y, 0, length, axis);
+        Copy(x, start, y, 0, length, axis).Run();
         return y;
     }
 
@@ -73,17 +75,17 @@ public static class Slicing
     /// Copies <paramref name="length"/> places along an axis from one tensor to another; <paramref name="clearRest"/> writes zeros to the other's remaining
     /// places. What is larger than the caches is stored around them.
     /// </summary>
-    private static unsafe void Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis, bool clearRest = false)
+    internal static unsafe Job Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis, bool clearRest = false)
     {
         int inner = from.Shape.Product(axis + 1, from.Shape.Rank);
         int outer = from.Shape.Product(0, axis);
         (int stepFrom, int stepTo, int run) = (from.Shape[axis] * inner, to.Shape[axis] * inner, length * inner);
         int before = clearRest ? toStart * inner : 0, written = clearRest ? stepTo : run;
-        if (written == 0) return;
+        if (written == 0 || to.Length == 0) return Job.Nothing;
         bool past = LaneLoop.IsPastCaches(to.Length, stepTo) && run % Lanes16.Count == 0 && toStart * inner % Lanes16.Count == 0;
         float* source = Pinned.Of(from) + (fromStart * inner), target = Pinned.Of(to) + (clearRest ? 0 : toStart * inner);
         int parts = (written + LongRun - 1) / LongRun;
-        ThreadTeam.Ranges(outer * parts, Math.Max(1, Elementwise.Grain / Math.Min(written, LongRun)), (start, end) =>
+        return Job.Ranges(outer * parts, Math.Max(1, Elementwise.Grain / Math.Min(written, LongRun)), (start, end) =>
         {
             for (int job = start; job < end; job++)
             {
@@ -97,4 +99,22 @@ public static class Slicing
             }
         });
     }
+}
+
+/// <summary>Reads the parts.</summary>
+internal sealed record TracedConcat(int Axis) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    {
+        var copies = new Job[inputs.Length];
+        for (int i = 0, at = 0; i < inputs.Length; at += inputs[i++].Shape[Axis])
+            copies[i] = Slicing.Copy(inputs[i].Tensor, 0, output.Tensor, at, inputs[i].Shape[Axis], Axis);
+        return Job.Once(() => Array.ForEach(copies, static copy => copy.Run()));
+    }
+}
+
+/// <summary>Reads x.</summary>
+internal sealed record TracedSlice(int Axis, int Start, int Length) : GraphOp
+{
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Slicing.Copy(inputs[0].Tensor, Start, output.Tensor, 0, Length, Axis);
 }

@@ -9,8 +9,9 @@ public static class SoftmaxOps
     /// <exception cref="ShapeException">There is no such axis.</exception>
     public static Tensor Softmax(this Tensor x, int axis = -1) => AlongLast(x, axis, static rows =>
     {
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedSoftmax(IsLog: false), rows.Shape, rows);
         Tensor y = Tensor.Empty(rows.Shape);
-        Forward(rows, y, isLog: false);
+        Forward(rows, y, isLog: false).Run();
         return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: false));
     });
 
@@ -18,8 +19,9 @@ public static class SoftmaxOps
     /// <exception cref="ShapeException">There is no such axis.</exception>
     public static Tensor LogSoftmax(this Tensor x, int axis = -1) => AlongLast(x, axis, static rows =>
     {
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedSoftmax(IsLog: true), rows.Shape, rows);
         Tensor y = Tensor.Empty(rows.Shape);
-        Forward(rows, y, isLog: true);
+        Forward(rows, y, isLog: true).Run();
         return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: true));
     });
 
@@ -34,16 +36,12 @@ public static class SoftmaxOps
         return op(x.Permute(order)).Permute(order);
     }
 
-    private static unsafe void Forward(Tensor x, Tensor y, bool isLog)
+    internal static unsafe Job Forward(Tensor x, Tensor y, bool isLog)
     {
-        if (x.Length == 0) return;
+        if (x.Length == 0) return Job.Nothing;
         int length = x.Shape[-1];
-        if (length <= ClassRows.MostClasses && !isLog)
-        {
-            ForwardOfFew(x, y, length);
-            return;
-        }
-        ThreadTeam.Ranges(x.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
+        if (length <= ClassRows.MostClasses && !isLog) return ForwardOfFew(x, y, length);
+        return Job.Ranges(x.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
         {
             fixed (float* source = x.Span, target = y.Span)
             {
@@ -71,12 +69,12 @@ public static class SoftmaxOps
     }
 
     /// <summary>Softmax of short rows, a block of them at a time.</summary>
-    private static unsafe void ForwardOfFew(Tensor x, Tensor y, int classes)
+    private static unsafe Job ForwardOfFew(Tensor x, Tensor y, int classes)
     {
         const int Block = ClassRows.Block;
         int[] places = ClassRows.Places(classes);
         float* source = Pinned.Of(x), target = Pinned.Of(y);
-        ThreadTeam.Ranges(x.Length / classes, Block * Math.Max(1, Elementwise.Grain / (classes * Block)), (from, to) =>
+        return Job.Ranges(x.Length / classes, Block * Math.Max(1, Elementwise.Grain / (classes * Block)), (from, to) =>
         {
             float* max = stackalloc float[Block];
             float* factor = stackalloc float[Block];
@@ -136,4 +134,12 @@ public static class SoftmaxOps
     }
 
     private static Vector<float> Slope(Vector<float> dy, Vector<float> y, Vector<float> sum, bool isLog) => isLog ? dy - (VectorMath.Exp(y) * sum) : y * (dy - sum);
+}
+
+/// <summary>Along the last axis. Reads x.</summary>
+internal sealed record TracedSoftmax(bool IsLog) : GraphOp
+{
+    public override string Name => IsLog ? nameof(SoftmaxOps.LogSoftmax) : nameof(SoftmaxOps.Softmax);
+
+    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => SoftmaxOps.Forward(inputs[0].Tensor, output.Tensor, IsLog);
 }

@@ -42,6 +42,7 @@ public abstract class Optimizer
     public void Step(double learningRate)
     {
         Steps++;
+        foreach (Slot slot in slots) slot.Parameter.Block.Touch(); // whatever was packed from the weights is stale
         ThreadTeam.Run(pieces.Length, i =>
         {
             (int index, int from, int length) = pieces[i];

@@ -22,16 +22,27 @@ public abstract class Model
     /// <summary>How images become the network's input.</summary>
     public Preprocessing Preprocessing { get; init; } = new();
 
+    /// <summary>How much rounding predictions may add to be faster.</summary>
+    public Rounding Rounding { get; set; }
+
+    /// <summary>Why predictions run op by op instead of through a plan, or null where they do not: for measurements and bug reports.</summary>
+    public virtual string? PlanFailure => null;
+
     /// <summary>The parameters that the recipe trains at a rate of their own (auxiliary heads), by name; the rest trains at the base rate.</summary>
     public virtual bool IsAuxiliary(string parameterName) => false;
 
     /// <summary>The layers whose size depends on the number of classes, by parameter name: they start anew when weights for other classes are loaded.</summary>
     public virtual bool IsScoreLayer(string parameterName) => false;
 
+    /// <summary>What the network costs for one image of a size: parameters, multiply-adds and memory, layer by layer, in evaluation.</summary>
+    /// <exception cref="GraphException">The network cannot be traced.</exception>
+    /// <exception cref="ShapeException">The image is too small for it.</exception>
+    public abstract Summary Summarize(Size2d size);
+
     /// <summary>The losses of one training step, each by name, on the tape.</summary>
     public abstract Losses Loss(Batch batch);
 
-    /// <summary>What the network says of each image, at the image's own size. Records nothing.</summary>
+    /// <summary>What the network says of each image, at the image's own size. Records nothing; several threads may call it at once.</summary>
     public abstract IReadOnlyList<Prediction> Predict(ImageBatch images);
 }
 

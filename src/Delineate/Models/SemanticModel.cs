@@ -18,7 +18,14 @@ public readonly record struct SemanticLogits(Tensor Out, Tensor? Aux = null);
 /// <param name="minimumSize">The smallest height and width that it can take; smaller images are padded to it.</param>
 public sealed class SemanticModel(string name, Module network, Func<Tensor, SemanticLogits> forward, int minimumSize) : Model
 {
+    private readonly Lock gate = new();
+    private PlanCache? plans;
+    private Rounding plansRounding;
+    private string? planFailure;
+
     public override string Name => name;
+
+    public override string? PlanFailure => planFailure;
 
     public override Module Network => network;
 
@@ -36,6 +43,23 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         ArgumentNullException.ThrowIfNull(parameterName);
         return IsAuxiliary(parameterName) || parameterName.StartsWith("classifier.", StringComparison.Ordinal)
             || parameterName.StartsWith("outc.", StringComparison.Ordinal);
+    }
+
+    public override Summary Summarize(Size2d size)
+    {
+        lock (gate)
+        {
+            bool training = network.IsTraining;
+            network.Train(false);
+            try
+            {
+                return Summary.Of(Graph.Trace(network, x => forward(x).Out, [1, Math.Max(size.Height, minimumSize), Math.Max(size.Width, minimumSize), 3]));
+            }
+            finally
+            {
+                network.Train(training);
+            }
+        }
     }
 
     public override Losses Loss(Batch batch)
@@ -73,16 +97,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     public override IReadOnlyList<Prediction> Predict(ImageBatch images)
     {
         ArgumentNullException.ThrowIfNull(images);
-        bool training = network.IsTraining;
-        network.Train(false);
-        try
-        {
-            return [.. images.Images.Select(image => new Prediction { Semantic = Label(image) })];
-        }
-        finally
-        {
-            network.Train(training);
-        }
+        return [.. images.Images.Select(image => new Prediction { Semantic = Label(image) })];
     }
 
     private LabelMap Label(Image image)
@@ -91,12 +106,53 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         using MemoryScope scope = TensorMemory.Scope();
         Image resized = Preprocessing.Resize(image);
         Tensor input = Preprocessing.ToTensor([resized], atLeast: minimumSize);
-        Tensor logits = forward(input).Out;
         // What was padded is cut off again, and a resized image's scores are brought back before the likeliest class is taken, so that outlines stay smooth.
-        if (logits.Shape[1] > resized.Height) logits = logits.Slice(1, 0, resized.Height);
-        if (logits.Shape[2] > resized.Width) logits = logits.Slice(2, 0, resized.Width);
-        if ((resized.Height, resized.Width) != (image.Height, image.Width)) logits = logits.ResizeBilinear(image.Height, image.Width);
-        return new LabelMap(image.Height, image.Width, logits.ArgMaxLabels());
+        Size2d used = (resized.Height, resized.Width), size = (image.Height, image.Width);
+        return new LabelMap(image.Height, image.Width, Planned(input, used, size) ?? Eager(input, used, size));
+    }
+
+    /// <summary>The labels by way of a plan, or null where the network cannot be traced.</summary>
+    private byte[]? Planned(Tensor input, Size2d used, Size2d size)
+    {
+        if (planFailure is not null) return null;
+        PlanCache cache;
+        lock (gate)
+        {
+            if (plans is null || plansRounding != Rounding) plans = new PlanCache(network, x => forward(x).Out, new PlanOptions { Rounding = plansRounding = Rounding });
+            cache = plans;
+        }
+        try
+        {
+            return cache.Labels(input, used, size);
+        }
+        catch (GraphException e)
+        {
+            planFailure = e.Message;
+            return null;
+        }
+    }
+
+    /// <summary>The same op by op. One thread at a time: the network is in evaluation mode meanwhile.</summary>
+    private byte[] Eager(Tensor input, Size2d used, Size2d size)
+    {
+        lock (gate)
+        {
+            bool training = network.IsTraining;
+            network.Train(false);
+            try
+            {
+                using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
+                Tensor logits = forward(input).Out;
+                if (logits.Shape[1] > used.Height) logits = logits.Slice(1, 0, used.Height);
+                if (logits.Shape[2] > used.Width) logits = logits.Slice(2, 0, used.Width);
+                if (used != size) logits = logits.ResizeBilinear(size.Height, size.Width);
+                return logits.ArgMaxLabels();
+            }
+            finally
+            {
+                network.Train(training);
+            }
+        }
     }
 
     /// <summary>The labels of all samples one after the other, those of smaller ones padded as the images are, with the ignore index.</summary>

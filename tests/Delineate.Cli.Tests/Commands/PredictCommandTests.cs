@@ -31,6 +31,16 @@ public class PredictCommandTests
     }
 
     [Fact]
+    public void Strict_rounding_says_the_same_of_a_plain_picture()
+    {
+        using var folder = new TempFolder();
+        (string photo, string weights) = (folder.Picture("in/one.png", 30, 40), folder.Weights());
+        CliRun fast = CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("fast")), strict = CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("strict"), "--strict");
+        Assert.Equal((0, 0), (fast.Code, strict.Code));
+        Assert.Equal(ImageFile.LoadLabels(folder.At("fast/one.png")).Labels, ImageFile.LoadLabels(folder.At("strict/one.png")).Labels);
+    }
+
+    [Fact]
     public void An_unreadable_image_is_named_and_the_rest_done()
     {
         using var folder = new TempFolder();

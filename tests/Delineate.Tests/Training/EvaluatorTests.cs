@@ -2,6 +2,7 @@ using Delineate.Data;
 using Delineate.Imaging;
 using Delineate.Metrics;
 using Delineate.Models;
+using Delineate.Tensors;
 using Delineate.Tensors.Nn;
 using Delineate.Training;
 using Xunit;
@@ -89,6 +90,8 @@ internal sealed class Painter : Model
     public override Module Network { get; } = new Relu();
 
     public override string Name => "painter";
+
+    public override Summary Summarize(Size2d size) => throw new InvalidOperationException("a painter has no layers");
 
     public override Delineate.Models.Losses Loss(Batch batch) => throw new InvalidOperationException("a painter does not learn");
 

@@ -1,0 +1,73 @@
+using Delineate.Tensors.Kernels;
+
+namespace Delineate.Tensors;
+
+/// <summary>
+/// A graph made ready to run over and over: batch norm lies in the weights before it, convolution, bias, residual and activation are one step, parts
+/// of a concatenation are written where they belong, and all intermediate values share one arena. Holds no memory but its description; see <see cref="PlanCache"/>.
+/// </summary>
+internal sealed class Plan
+{
+    private readonly PlanStep[] steps;
+
+    public Plan(PlanValue[] inputs, PlanStep[] steps, PlanValue[] outputs, int arenaLength, TracedResizeBilinear? enlargement)
+    {
+        (Inputs, this.steps, Outputs, ArenaLength, Enlargement) = (inputs, steps, outputs, arenaLength, enlargement);
+    }
+
+    /// <summary>Fills an arena with NaN before each run, so that a test sees a step that reads what nobody wrote.</summary>
+    internal static bool PoisonsArenas { get; set; }
+
+    public IReadOnlyList<PlanValue> Inputs { get; }
+
+    public IReadOnlyList<PlanValue> Outputs { get; }
+
+    public IReadOnlyList<PlanStep> Steps => steps;
+
+    /// <summary>Floats of the arena.</summary>
+    public int ArenaLength { get; }
+
+    /// <summary>The last enlargement, where it was left to whoever reads the only output.</summary>
+    public TracedResizeBilinear? Enlargement { get; }
+
+    /// <summary>The packed weights that it uses.</summary>
+    public IEnumerable<WeightKey> WeightKeys => steps.OfType<ConvStep>().Where(s => s.Packed is not null).Select(s => s.Packed!.Value.Key);
+
+    public long ArenaBytes => (long)ArenaLength * sizeof(float);
+
+    /// <summary>Packs the weights, or finds them packed.</summary>
+    public void Pack(PackedWeights weights)
+    {
+        foreach (ConvStep step in steps.OfType<ConvStep>()) step.Pack(weights);
+    }
+
+    /// <summary>The plan over an arena of at least <see cref="ArenaLength"/> floats after its first line.</summary>
+    public BoundPlan Bind(float[] arena)
+    {
+        var memory = new PlanMemory(arena);
+        Job[] jobs = Array.ConvertAll(steps, step => step.Bind(memory));
+        return new BoundPlan(this, arena, jobs, [.. Inputs.Select(v => memory.Of(v).Tensor)], [.. Outputs.Select(v => memory.Of(v).Tensor)]);
+    }
+}
+
+/// <summary>A plan over one arena: for one thread at a time.</summary>
+internal sealed class BoundPlan(Plan plan, float[] arena, Job[] jobs, Tensor[] inputs, Tensor[] outputs)
+{
+    /// <summary>Where the inputs are to be written before each run.</summary>
+    public IReadOnlyList<Tensor> Inputs => inputs;
+
+    /// <summary>The results, until the arena is used again.</summary>
+    public IReadOnlyList<Tensor> Outputs => outputs;
+
+    /// <summary>Copies the inputs into the arena and runs all steps. Makes no object.</summary>
+    public void Run(ReadOnlySpan<Tensor> given)
+    {
+        if (Plan.PoisonsArenas) arena.AsSpan().Fill(float.NaN);
+        for (int i = 0; i < given.Length; i++)
+        {
+            if (given[i].Shape != plan.Inputs[i].Shape) throw new ShapeException($"this plan takes an input of {plan.Inputs[i].Shape}, got {given[i].Shape}");
+            given[i].Span.CopyTo(inputs[i].Span);
+        }
+        for (int i = 0; i < jobs.Length; i++) jobs[i].Run();
+    }
+}
