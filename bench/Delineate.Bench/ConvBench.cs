@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
 
@@ -57,7 +55,7 @@ internal static class ConvBench
         double seconds = args.Length > 1 ? double.Parse(args[1], CultureInfo.InvariantCulture) : 0.5;
         int processors = Environment.ProcessorCount;
         ThreadTeam.Threads = 1;
-        Console.WriteLine($"peak of register-only multiply-adds, one core: {Peak(seconds):F0} GF/s; tile {Tile.Rows}x{Tile.Columns} from the first cache: {TilePeak(seconds, 128, false):F0} GF/s, A packed across rows {TilePeak(seconds, 128, true):F0}; 256 deep {TilePeak(seconds, 256, false):F0} {TilePeak(seconds, 256, true):F0}");
+        Console.WriteLine($"peak of register-only multiply-adds, one core: {PeakRate.Best(1):F0} GF/s; tile {Tile.Rows}x{Tile.Columns} from the first cache: {TilePeak(seconds, 128, false):F0} GF/s, A packed across rows {TilePeak(seconds, 128, true):F0}; 256 deep {TilePeak(seconds, 256, false):F0} {TilePeak(seconds, 256, true):F0}");
         Console.WriteLine($"GF/s best (median) of one thread | {processors} threads");
         Console.WriteLine($"{"layer",-28} {"forward",26} {"backward data",26} {"backward weights",26} {"sum ms",16}");
         double[] total = new double[2];
@@ -123,58 +121,6 @@ internal static class ConvBench
         var random = new Random(7);
         foreach (ref float value in tensor.Span) value = random.NextSingle() - 0.5f;
         return tensor;
-    }
-
-    private static double Peak(double seconds)
-    {
-        const int Rounds = 200_000;
-        float result = 0;
-        (double best, _) = Time(() => result += Vector512.IsHardwareAccelerated ? Fma512(Rounds) : Fma256(Rounds), seconds);
-        return (Vector512.IsHardwareAccelerated ? 16 : 8) * 12 * 2.0 * Rounds / best / 1e9 + (result == 1 ? 1 : 0);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Fma512(int rounds)
-    {
-        Vector512<float> a = Vector512<float>.Zero, b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, x = Vector512.Create(0.5f);
-        for (; rounds > 0; rounds--)
-        {
-            a = Vector512.MultiplyAddEstimate(x, x, a);
-            b = Vector512.MultiplyAddEstimate(x, x, b);
-            c = Vector512.MultiplyAddEstimate(x, x, c);
-            d = Vector512.MultiplyAddEstimate(x, x, d);
-            e = Vector512.MultiplyAddEstimate(x, x, e);
-            f = Vector512.MultiplyAddEstimate(x, x, f);
-            g = Vector512.MultiplyAddEstimate(x, x, g);
-            h = Vector512.MultiplyAddEstimate(x, x, h);
-            i = Vector512.MultiplyAddEstimate(x, x, i);
-            j = Vector512.MultiplyAddEstimate(x, x, j);
-            k = Vector512.MultiplyAddEstimate(x, x, k);
-            l = Vector512.MultiplyAddEstimate(x, x, l);
-        }
-        return Vector512.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Fma256(int rounds)
-    {
-        Vector256<float> a = Vector256<float>.Zero, b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, x = Vector256.Create(0.5f);
-        for (; rounds > 0; rounds--)
-        {
-            a = Vector256.MultiplyAddEstimate(x, x, a);
-            b = Vector256.MultiplyAddEstimate(x, x, b);
-            c = Vector256.MultiplyAddEstimate(x, x, c);
-            d = Vector256.MultiplyAddEstimate(x, x, d);
-            e = Vector256.MultiplyAddEstimate(x, x, e);
-            f = Vector256.MultiplyAddEstimate(x, x, f);
-            g = Vector256.MultiplyAddEstimate(x, x, g);
-            h = Vector256.MultiplyAddEstimate(x, x, h);
-            i = Vector256.MultiplyAddEstimate(x, x, i);
-            j = Vector256.MultiplyAddEstimate(x, x, j);
-            k = Vector256.MultiplyAddEstimate(x, x, k);
-            l = Vector256.MultiplyAddEstimate(x, x, l);
-        }
-        return Vector256.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
     }
 
     private static unsafe double TilePeak(double seconds, int depth, bool across)

@@ -1,15 +1,22 @@
+using System.Globalization;
 using Delineate.Bench;
+using Delineate.Bench.Networks;
 
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 switch (args is [string name, ..] ? name : "")
 {
+    case "networks":
+        return NetworkCommand.Run(args[1..]);
+    case "peer" when args.Length == 5:
+        return OwnPeer.Serve(args[1], args[2], args[3], int.Parse(args[4], CultureInfo.InvariantCulture));
+    case "ops":
+        return OpBench.Run(args[1..]);
     case "conv":
         return ConvBench.Run(args.AsSpan(1));
     case "norm":
         NormBench.Run(args[1..]);
         return 0;
-    case "train":
-        return TrainBench.Run(args[1..]);
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- conv|norm|train [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|ops|conv|norm [arguments]");
         return 2;
 }

@@ -22,6 +22,7 @@ internal static class Program
             EvalCommand.Create(),
             PredictCommand.Create(),
             ModelsCommand.Create(),
+            BenchCommand.Create(),
             DataCommand.Create(),
         };
         root.Options.OfType<VersionOption>().Single().Action = new VersionAction();

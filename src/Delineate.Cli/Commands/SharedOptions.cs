@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Delineate.Data;
+using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
 
 namespace Delineate.Cli.Commands;
@@ -9,6 +10,8 @@ namespace Delineate.Cli.Commands;
 /// <summary>Options that several commands have, so that they are named and explained alike everywhere, and the kinds of values that options take.</summary>
 internal static class SharedOptions
 {
+    private const int MostPixels = 1 << 14; // a side of an image
+
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object on standard output and nothing else" };
 
     public static Option<int?> Threads() => new("--threads")
@@ -24,6 +27,15 @@ internal static class SharedOptions
     public static Option<string> Data() => new("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, or images/ + instances/", Required = true, HelpName = "DIR" };
 
     public static Option<string> Weights() => new("--weights") { Description = "A model file (.safetensors) that 'delineate train' wrote", Required = true, HelpName = "FILE" };
+
+    /// <summary>An option that takes a height and a width.</summary>
+    public static Option<Size2d> Size(string name, string description) => new(name)
+    {
+        Description = description,
+        Required = true,
+        HelpName = "HxW",
+        CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d>(result, $"a height and a width of 1 to {MostPixels}, such as 480x640"),
+    };
 
     /// <summary>An option that takes a whole number between two bounds.</summary>
     public static Option<int> Whole(string name, string description, int least, int most, int value) => new(name)
@@ -94,6 +106,12 @@ internal static class SharedOptions
         string hint = NearNames.Suggest(Path.GetFileName(path), [.. Directory.EnumerateFiles(folder).Take(1000).Select(f => Path.GetFileName(f))]);
         return hint.StartsWith("did", StringComparison.Ordinal) ? $": {hint}" : "";
     }
+
+    private static Size2d? ReadSize(string text) =>
+        text.Split('x') is [var height, var width] && Side(height) is { } h && Side(width) is { } w ? new Size2d(h, w) : null;
+
+    private static int? Side(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int side) && side is >= 1 and <= MostPixels ? side : null;
 
     private static string Single(ArgumentResult result) => result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
 
