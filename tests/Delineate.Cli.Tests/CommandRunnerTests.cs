@@ -8,7 +8,7 @@ public class CommandRunnerTests
     [InlineData("there is no command 'modles': did you mean 'models'?. See 'delineate --help'", "modles")]
     [InlineData("there is no command 'chek': did you mean 'check'?. See 'delineate data --help'", "data", "chek", "x")]
     [InlineData("there is no option '--dta': did you mean '--data'?. See 'delineate train --help'", "train", "--dta", "x")]
-    [InlineData("'extra' is one argument too many. See 'delineate models --help'", "models", "extra")]
+    [InlineData("'extra' is one argument too many. See 'delineate models --help'", "models", "unet", "extra")]
     [InlineData("--classes takes a whole number from 1 to 255, not 'x'. See 'delineate models --help'", "models", "--classes", "x")]
     [InlineData("--threads takes a whole number from 1 to 256, not '0'. See 'delineate train --help'", "train", "--threads", "0")]
     [InlineData("--size takes original or network, not 'nework'. See 'delineate eval --help'", "eval", "--weights", "w", "--data", "d", "--size", "nework")]
