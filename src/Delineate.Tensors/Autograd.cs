@@ -24,6 +24,9 @@ public static class Autograd
     [ThreadStatic]
     private static int paused;
 
+    [ThreadStatic]
+    private static bool recomputing;
+
     private static long count;
 
     /// <summary>False inside <see cref="NoGrad"/>.</summary>
@@ -42,6 +45,27 @@ public static class Autograd
         public void Dispose() => paused--;
     }
 
+    /// <summary>True while backward runs the forward pass of a <see cref="Checkpoint(Func{Tensor, Tensor}, Tensor)"/> once more: what it has moved before, such as running statistics, must not move again.</summary>
+    internal static bool IsRecomputing => recomputing;
+
+    /// <summary>
+    /// <paramref name="forward"/>(<paramref name="x"/>) that keeps nothing but x for its gradient: backward computes the rest once more, with the same random
+    /// numbers, and so to the same bits (Chen et al. 2016, arXiv:1604.06174). Of recorded tensors the function may read x alone, besides leaves such as
+    /// weights. Within another checkpoint's second pass it is an ordinary call.
+    /// </summary>
+    public static Tensor Checkpoint(Func<Tensor, Tensor> forward, Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(forward);
+        return Checkpoint(inputs => forward(inputs[0]), [x]);
+    }
+
+    /// <summary>The same for a function of two tensors.</summary>
+    public static Tensor Checkpoint(Func<Tensor, Tensor, Tensor> forward, Tensor a, Tensor b)
+    {
+        ArgumentNullException.ThrowIfNull(forward);
+        return Checkpoint(inputs => forward(inputs[0], inputs[1]), [a, b]);
+    }
+
     /// <summary>
     /// Records <paramref name="output"/> = op(<paramref name="input"/>). <paramref name="backward"/> gets d(loss)/d(output) and returns
     /// d(loss)/d(input): a new tensor, the one it got, or a view of it. It must not change what it got.
@@ -53,7 +77,10 @@ public static class Autograd
     internal static Tensor Record(Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward) =>
         Array.Exists(inputs, t => t is { WantsGrad: true }) ? Add(output, inputs, backward) : output;
 
-    internal static void Walk(Tensor root, Tensor rootGradient)
+    /// <param name="root">Where the walk begins.</param>
+    /// <param name="rootGradient">Its gradient, which the walk gives back.</param>
+    /// <param name="since">The walk may not reach nodes that were recorded before this one.</param>
+    internal static void Walk(Tensor root, Tensor rootGradient, long since = 0)
     {
         if (rootGradient.Shape != root.Shape) throw new ShapeException($"Backward from {root.Shape} was given a gradient of {rootGradient.Shape}");
         using NoGradScope quiet = NoGrad();
@@ -64,7 +91,7 @@ public static class Autograd
             return;
         }
         bool givesBack = TensorMemory.Current is not null;
-        List<TapeNode> nodes = Reachable(root.Node);
+        List<TapeNode> nodes = Reachable(root.Node, since);
         root.Node.Gradient = rootGradient;
         foreach (TapeNode node in nodes)
         {
@@ -88,6 +115,66 @@ public static class Autograd
         }
     }
 
+    private static Tensor Checkpoint(Func<Tensor[], Tensor> forward, Tensor[] inputs)
+    {
+        if (!IsEnabled || recomputing) return forward(inputs);
+        var circumstances = new Circumstances(RandomScope.Mark(), RoundingPolicy.Current);
+        Tensor y;
+        using (NoGrad())
+        using (MemoryScope scope = TensorMemory.Scope())
+        {
+            y = forward(inputs);
+            if (Array.Exists(inputs, x => x.Block == y.Block)) y = y.View(y.Shape); // the function gave its input, or another shape of it
+            else scope.PassOut(y);
+        }
+        bool[] wanted = Array.ConvertAll(inputs, x => x.WantsGrad);
+        return Add(y, inputs, dy => Recompute(forward, inputs, wanted, circumstances, dy));
+    }
+
+    /// <summary>Runs a checkpointed function again on leaves of its own, recorded this time, and walks what it recorded.</summary>
+    private static Tensor?[] Recompute(Func<Tensor[], Tensor> forward, Tensor[] inputs, bool[] wanted, Circumstances circumstances, Tensor dy)
+    {
+        int outer = paused;
+        Tensor[] leaves = Array.ConvertAll(inputs, x => x.View(x.Shape));
+        using MemoryScope? scope = TensorMemory.Current is null ? null : TensorMemory.Scope();
+        try
+        {
+            (paused, recomputing) = (0, true);
+            long since = Interlocked.Read(ref count) + 1;
+            for (int i = 0; i < leaves.Length; i++)
+            {
+                if (!wanted[i]) continue;
+                // What reached the input before is where its sum goes on, as it does without a checkpoint: in another order it would round otherwise.
+                (leaves[i].RequiresGrad, leaves[i].Gradient) = (true, TakeGradient(inputs[i]));
+            }
+            Tensor y;
+            using (RandomScope.Replay(circumstances.Draws))
+            using (RoundingPolicy.Use(circumstances.Rounding)) y = forward(leaves);
+            Walk(y, dy.View(dy.Shape), since);
+        }
+        finally
+        {
+            (paused, recomputing) = (outer, false);
+        }
+        Tensor?[] gradients = Array.ConvertAll(leaves, leaf => leaf.Gradient);
+        foreach (Tensor leaf in leaves) leaf.Block.Release();
+        foreach (Tensor? gradient in gradients)
+        {
+            if (gradient is null) continue;
+            gradient.Block.IsKept = false; // as a leaf's it was: here it is on its way to the tape before
+            scope?.PassOut(gradient);
+        }
+        return gradients;
+    }
+
+    private static Tensor? TakeGradient(Tensor tensor)
+    {
+        Tensor? sum = tensor.Node is { } node ? node.Gradient : tensor.Gradient;
+        if (tensor.Node is null) tensor.Gradient = null;
+        else tensor.Node.Gradient = null;
+        return sum;
+    }
+
     private static Tensor Add(Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward)
     {
         output.Node = new TapeNode(Interlocked.Increment(ref count), output, inputs, backward);
@@ -95,12 +182,13 @@ public static class Autograd
     }
 
     /// <summary>The nodes that lead to <paramref name="last"/>, latest first.</summary>
-    private static List<TapeNode> Reachable(TapeNode last)
+    private static List<TapeNode> Reachable(TapeNode last, long since)
     {
         var seen = new HashSet<TapeNode> { last };
         var open = new Stack<TapeNode>([last]);
         while (open.TryPop(out TapeNode? node))
         {
+            if (node.Order < since) throw new InvalidOperationException("a checkpointed function read a recorded tensor that is not its input: pass it as one");
             if (node.Backward is null) throw new InvalidOperationException("Backward walked this tape before: run the forward pass again");
             foreach (Tensor? input in node.Inputs)
             {
@@ -142,4 +230,7 @@ public static class Autograd
         tensor.Block.Release();
         return copy;
     }
+
+    /// <summary>What a function's results depend on besides its inputs and weights.</summary>
+    private readonly record struct Circumstances(RandomScope.Draws Draws, Rounding Rounding);
 }

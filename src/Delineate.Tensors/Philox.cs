@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Delineate.Tensors;
 
@@ -8,6 +10,9 @@ namespace Delineate.Tensors;
 /// </summary>
 public sealed class Philox
 {
+    private const uint Multiplier0 = 0xD2511F53, Multiplier1 = 0xCD9E8D57; // of the published generator, as the steps of its keys
+    private const uint Weyl0 = 0x9E3779B9, Weyl1 = 0xBB67AE85;
+
     private readonly uint key0;
     private readonly uint key1;
     private readonly ulong stream;
@@ -88,6 +93,78 @@ public sealed class Philox
         for (int i = 0; i < values.Length; i++) values[i] = NextNormal();
     }
 
+    /// <summary>
+    /// One byte for each number of the stream from its <paramref name="group"/>-th group of four on: 0 where the number's upper 24 bits are below
+    /// <paramref name="bound"/> (at most 2²⁴), else 255. Eight groups at a time where the processor can; the bits are those of <see cref="NextBits"/>.
+    /// </summary>
+    internal void Mask(ulong group, uint bound, Span<byte> mask)
+    {
+        ulong least = (ulong)bound << 8;
+        int i = 0;
+        if (Avx512F.IsSupported)
+        {
+            for (; i <= mask.Length - 32; i += 32, group += 8) Mask8(group, least).CopyTo(mask[i..]);
+        }
+        else if (Avx2.IsSupported)
+        {
+            for (; i <= mask.Length - 16; i += 16, group += 4) Mask4(group, least).CopyTo(mask[i..]);
+        }
+        for (; i < mask.Length; group++)
+        {
+            (uint x0, uint x1, uint x2, uint x3) = Block(group);
+            for (int k = 0; k < 4 && i < mask.Length; k++) mask[i++] = k switch { 0 => x0, 1 => x1, 2 => x2, _ => x3 } >= least ? byte.MaxValue : (byte)0;
+        }
+    }
+
+    /// <summary>
+    /// The masks of eight groups. A 32-bit word takes the lower half of a 64-bit lane, where the widening product wants it; what gathers in the upper
+    /// halves is never read. A number less the bound, in 64 bits, is negative and so has only ones in its upper half where it is below the bound.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector256<byte> Mask8(ulong group, ulong least)
+    {
+        Vector512<ulong> counter = Vector512.Create(group) + Vector512<ulong>.Indices;
+        (Vector512<ulong> x0, Vector512<ulong> x1) = (counter, counter >> 32);
+        (Vector512<ulong> x2, Vector512<ulong> x3) = (Vector512.Create((ulong)(uint)stream), Vector512.Create(stream >> 32));
+        (uint k0, uint k1) = (key0, key1);
+        Vector512<uint> m0 = Vector512.Create((ulong)Multiplier0).AsUInt32(), m1 = Vector512.Create((ulong)Multiplier1).AsUInt32();
+        for (int round = 0; round < 10; round++)
+        {
+            Vector512<ulong> p0 = Avx512F.Multiply(x0.AsUInt32(), m0), p1 = Avx512F.Multiply(x2.AsUInt32(), m1);
+            (x0, x1, x2, x3) = ((p1 >> 32) ^ x1 ^ Vector512.Create((ulong)k0), p1, (p0 >> 32) ^ x3 ^ Vector512.Create((ulong)k1), p0);
+            k0 += Weyl0;
+            k1 += Weyl1;
+        }
+        Vector512<ulong> low = Vector512.Create((ulong)uint.MaxValue), bound = Vector512.Create(least);
+        Vector512<ulong> below =
+            (((x0 & low) - bound) >> 32 & Vector512.Create(0xFFUL)) | (((x1 & low) - bound) >> 32 & Vector512.Create(0xFF00UL))
+            | (((x2 & low) - bound) >> 32 & Vector512.Create(0xFF0000UL)) | (((x3 & low) - bound) >> 32 & Vector512.Create(0xFF000000UL));
+        return (~Vector512.Narrow(below, below).GetLower()).AsByte();
+    }
+
+    /// <summary>The same for four groups.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector128<byte> Mask4(ulong group, ulong least)
+    {
+        Vector256<ulong> counter = Vector256.Create(group) + Vector256<ulong>.Indices;
+        (Vector256<ulong> x0, Vector256<ulong> x1) = (counter, counter >> 32);
+        (Vector256<ulong> x2, Vector256<ulong> x3) = (Vector256.Create((ulong)(uint)stream), Vector256.Create(stream >> 32));
+        (uint k0, uint k1) = (key0, key1);
+        Vector256<uint> m0 = Vector256.Create((ulong)Multiplier0).AsUInt32(), m1 = Vector256.Create((ulong)Multiplier1).AsUInt32();
+        for (int round = 0; round < 10; round++)
+        {
+            Vector256<ulong> p0 = Avx2.Multiply(x0.AsUInt32(), m0), p1 = Avx2.Multiply(x2.AsUInt32(), m1);
+            (x0, x1, x2, x3) = ((p1 >> 32) ^ x1 ^ Vector256.Create((ulong)k0), p1, (p0 >> 32) ^ x3 ^ Vector256.Create((ulong)k1), p0);
+            k0 += Weyl0;
+            k1 += Weyl1;
+        }
+        Vector256<ulong> low = Vector256.Create((ulong)uint.MaxValue), bound = Vector256.Create(least);
+        Vector256<ulong> below =
+            (((x0 & low) - bound) >> 32 & Vector256.Create(0xFFUL)) | (((x1 & low) - bound) >> 32 & Vector256.Create(0xFF00UL))
+            | (((x2 & low) - bound) >> 32 & Vector256.Create(0xFF0000UL)) | (((x3 & low) - bound) >> 32 & Vector256.Create(0xFF000000UL));
+        return (~Vector256.Narrow(below, below).GetLower()).AsByte();
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private (uint A, uint B, uint C, uint D) Block(ulong counter) => Rounds((uint)counter, (uint)(counter >> 32), (uint)stream, (uint)(stream >> 32), key0, key1);
 
@@ -96,11 +173,11 @@ public sealed class Philox
     {
         for (int round = 0; round < 10; round++)
         {
-            ulong p0 = 0xD2511F53UL * x0;
-            ulong p1 = 0xCD9E8D57UL * x2;
+            ulong p0 = (ulong)Multiplier0 * x0;
+            ulong p1 = (ulong)Multiplier1 * x2;
             (x0, x1, x2, x3) = ((uint)(p1 >> 32) ^ x1 ^ k0, (uint)p1, (uint)(p0 >> 32) ^ x3 ^ k1, (uint)p0);
-            k0 += 0x9E3779B9;
-            k1 += 0xBB67AE85;
+            k0 += Weyl0;
+            k1 += Weyl1;
         }
         return (x0, x1, x2, x3);
     }

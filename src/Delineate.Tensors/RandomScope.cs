@@ -23,10 +23,25 @@ public sealed class RandomScope : IDisposable
         if (current == this) current = outer;
     }
 
+    /// <summary>Where this thread's scope stands: what <see cref="Replay"/> repeats.</summary>
+    internal static Draws Mark()
+    {
+        RandomScope scope = Current();
+        return new Draws(scope.seed, scope.epoch, scope.step, scope.drawn);
+    }
+
+    /// <summary>Until the result is disposed, draws are those that followed a mark.</summary>
+    internal static RandomScope Replay(Draws mark) => current = new RandomScope(mark.Seed, mark.Epoch, mark.Step, current) { drawn = mark.Drawn };
+
     /// <summary>The next generator of this thread's scope.</summary>
     internal static Philox Next()
     {
-        current ??= new RandomScope(0, 0, 0, null);
-        return new Philox(current.seed, current.epoch, current.step, ++current.drawn);
+        RandomScope scope = Current();
+        return new Philox(scope.seed, scope.epoch, scope.step, ++scope.drawn);
     }
+
+    private static RandomScope Current() => current ??= new RandomScope(0, 0, 0, null);
+
+    /// <summary>A place in a scope's sequence of draws.</summary>
+    internal readonly record struct Draws(ulong Seed, ulong Epoch, ulong Step, ulong Drawn);
 }

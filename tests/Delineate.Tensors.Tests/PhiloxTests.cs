@@ -36,6 +36,28 @@ public sealed class PhiloxTests
         }
     }
 
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(1u)]
+    [InlineData(5_000_000u)]
+    [InlineData((1u << 24) - 1)]
+    [InlineData(1u << 24)]
+    public void A_mask_compares_the_numbers_of_the_stream_with_its_bound(uint bound)
+    {
+        var philox = new Philox(0x123456789ABCDEF0, 7, 8, 9);
+        foreach (ulong group in new ulong[] { 0, 3, uint.MaxValue - 4UL }) // the last crosses into the counter's upper half
+        {
+            Philox numbers = philox.From(group);
+            byte[] expected = [.. Enumerable.Range(0, 140).Select(_ => (numbers.NextBits() >> 8) >= bound ? (byte)255 : (byte)0)];
+            for (int length = 0; length <= expected.Length; length++)
+            {
+                var mask = new byte[length];
+                philox.Mask(group, bound, mask);
+                Assert.Equal(expected[..length], mask);
+            }
+        }
+    }
+
     [Fact]
     public void Floats_and_doubles_are_spread_over_0_to_1()
     {

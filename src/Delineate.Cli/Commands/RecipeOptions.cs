@@ -39,6 +39,7 @@ internal sealed class RecipeOptions
         (Images, "standardize", "", "Bring each image to mean 0 and deviation 1 by its own figures: for uneven light"),
         (Steps, "optimizer", "", "The rule that turns gradients into steps"),
         (Steps, "accumulateBatches", "", "Forward passes averaged into one step: a larger batch in the same memory"),
+        (Steps, "checkpointing", "", "Keep only blocks' inputs for the backward pass and compute the rest again: less memory, about a third more time"),
         (Steps, "schedule", "", "How the rate falls over the run"),
         (Steps, "polyPower", "", "Exponent of poly"),
         (Steps, "milestones", "", "Epochs after which multiStep multiplies the rate by gamma"),

@@ -22,32 +22,28 @@ internal abstract unsafe class ConvKernel
     /// <summary>Re-lays a weight [Cout, Kh, Kw, Cin / groups] for this kernel. Kernels of the same algorithm pack alike, whatever the map's size.</summary>
     public abstract void Pack(float* weight, float* packed);
 
-    /// <summary>y = act(conv(x) + bias + residual), on the team's threads. A bias has zeros up to whole tiles in each group; a residual may be null.</summary>
+    /// <summary>y = act(conv(x) + bias + residual), on the team's threads. The bias is <see cref="PackBias"/>'s; a residual may be null.</summary>
     public abstract void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y);
 
     /// <summary>The fastest kernel that keeps to the rounding.</summary>
     public static ConvKernel For(ConvGeometry g, bool adjoint, Rounding rounding, PixelStrides strides)
     {
         if (Depthwise.Fits(g)) return new Depthwise(g, adjoint, strides);
-        return Winograd.TileSize(g, rounding) is > 0 and int size ? new Winograd(g, adjoint, size, strides) : new DirectConvolution(g, adjoint, strides);
+        return Winograd.TileSize(g, adjoint, rounding) is > 0 and int size ? new Winograd(g, adjoint, size, strides) : new DirectConvolution(g, adjoint, strides);
     }
 
     /// <summary>Floats of a bias as <see cref="Run"/> wants it.</summary>
-    public int BiasLength => BiasGroups * GatherProduct.Padded(OutChannels / BiasGroups);
+    public virtual int BiasLength => GatherProduct.Padded(OutChannels);
 
     /// <summary>Re-lays a bias of [out channels] for <see cref="Run"/>; an empty one makes zeros.</summary>
-    public void PackBias(ReadOnlySpan<float> bias, Span<float> packed)
+    public virtual void PackBias(ReadOnlySpan<float> bias, Span<float> packed)
     {
-        int columns = OutChannels / BiasGroups;
         packed.Clear();
-        for (int i = 0; i < BiasGroups && bias.Length > 0; i++) bias.Slice(i * columns, columns).CopyTo(packed[(i * GatherProduct.Padded(columns))..]);
+        bias.CopyTo(packed);
     }
 
     /// <summary>Channels of the result.</summary>
     protected abstract int OutChannels { get; }
-
-    /// <summary>Into how many ranges the channels of the result fall, each of which begins a tile of columns.</summary>
-    protected virtual int BiasGroups => 1;
 
     private protected static float Floor(Activation activation) => activation == Activation.Relu ? 0 : float.NegativeInfinity;
 }

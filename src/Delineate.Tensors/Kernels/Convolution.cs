@@ -26,7 +26,7 @@ internal static unsafe class Convolution
         fixed (float* map = x, gradient = dy, sum = dw)
         {
             if (Depthwise.Fits(g)) Depthwise.BackwardWeights(g, map, gradient, sum);
-            else if (Winograd.TileSize(g, Rounding) == 4) new WinogradWeightGradient(g).Run(map, gradient, sum);
+            else if (Winograd.TileSize(g, false, Rounding) >= 4) new WinogradWeightGradient(g).Run(map, gradient, sum);
             else new WeightGradient(g, Gather.Windows(g, g.InChannels)).Run(map, gradient, sum);
         }
     }

@@ -49,6 +49,18 @@ internal unsafe interface ILanes<V> : IAdditionOperators<V, V, V>, ISubtractionO
 
     /// <summary>The sum of the lanes, always in the same order.</summary>
     static abstract float Sum(V value);
+
+    /// <summary>Held between two bounds; NaN stays NaN.</summary>
+    static abstract V Clamp(V value, float least, float most);
+
+    /// <summary>The nearest whole number, the even one of two.</summary>
+    static abstract V Round(V value);
+
+    /// <summary>value · 2ᵖᵒʷᵉʳ for whole powers of −250 … 250.</summary>
+    static abstract V TimesPowerOfTwo(V value, V power);
+
+    /// <summary>Lane i of the result is lane <paramref name="places"/>[i] of the values.</summary>
+    static abstract V Pick(V values, int* places);
 }
 
 /// <summary>A kernel over a range of lanes-wide columns: channels, or the elements of a row.</summary>
@@ -79,6 +91,29 @@ internal static class LaneLoop
         if (Vector256.IsHardwareAccelerated && count - done >= Lanes8.Count) done = kernel.Run<Lanes8>(done, count);
         if (Vector128.IsHardwareAccelerated && count - done >= Lanes4.Count) done = kernel.Run<Lanes4>(done, count);
         if (done < count) kernel.Run<Lanes1>(done, count);
+    }
+
+    /// <summary>
+    /// Runs a kernel that computes each element from others than it writes: it takes the whole range at once, its last register reaching back over
+    /// elements that it has done before. For few channels, which would else be walked several times in ever narrower registers.
+    /// </summary>
+    public static void Overlapped<TKernel>(in TKernel kernel, int count)
+        where TKernel : struct, ILaneKernel
+    {
+        if (Vector512.IsHardwareAccelerated && count >= Lanes16.Count) kernel.Run<Lanes16>(0, count);
+        else if (Vector256.IsHardwareAccelerated && count >= Lanes8.Count) kernel.Run<Lanes8>(0, count);
+        else if (Vector128.IsHardwareAccelerated && count >= Lanes4.Count) kernel.Run<Lanes4>(0, count);
+        else kernel.Run<Lanes1>(0, count);
+    }
+
+    /// <summary>Runs a kernel that deals with its tail itself, in the widest registers that the processor has alone: a value does not depend on its place.</summary>
+    public static void Widest<TKernel>(in TKernel kernel, int count)
+        where TKernel : struct, ILaneKernel
+    {
+        if (Vector512.IsHardwareAccelerated) kernel.Run<Lanes16>(0, count);
+        else if (Vector256.IsHardwareAccelerated) kernel.Run<Lanes8>(0, count);
+        else if (Vector128.IsHardwareAccelerated) kernel.Run<Lanes4>(0, count);
+        else kernel.Run<Lanes1>(0, count);
     }
 }
 
@@ -158,6 +193,29 @@ internal readonly unsafe struct Lanes16(Vector512<float> value) : ILanes<Lanes16
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes16 value) => Lanes8.Sum(new(value.Value.GetLower() + value.Value.GetUpper()));
+
+    // The bound comes first: see Relu.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes16 Clamp(Lanes16 value, float least, float most) =>
+        new(Vector512.MinNative(Vector512.Create(most), Vector512.MaxNative(Vector512.Create(least), value.Value)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes16 Round(Lanes16 value) => new(Vector512.Round(value.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes16 TimesPowerOfTwo(Lanes16 value, Lanes16 power)
+    {
+        if (Avx512F.IsSupported) return new(Avx512F.Scale(value.Value, power.Value));
+        // In two factors: the power may reach beyond the exponents of floats on both sides.
+        Vector512<int> whole = Vector512.ConvertToInt32Native(power.Value);
+        Vector512<int> half = whole >> 1;
+        return new(value.Value * PowerOfTwo(half) * PowerOfTwo(whole - half));
+
+        static Vector512<float> PowerOfTwo(Vector512<int> n) => ((n + Vector512.Create(127)) << 23).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes16 Pick(Lanes16 values, int* places) => new(Vector512.ShuffleNative(values.Value, Vector512.Load(places)));
 }
 
 internal readonly unsafe struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
@@ -228,6 +286,28 @@ internal readonly unsafe struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes8 value) => Lanes4.Sum(new(value.Value.GetLower() + value.Value.GetUpper()));
+
+    // The bound comes first: see Relu.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes8 Clamp(Lanes8 value, float least, float most) =>
+        new(Vector256.MinNative(Vector256.Create(most), Vector256.MaxNative(Vector256.Create(least), value.Value)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes8 Round(Lanes8 value) => new(Vector256.Round(value.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes8 TimesPowerOfTwo(Lanes8 value, Lanes8 power)
+    {
+        // In two factors: the power may reach beyond the exponents of floats on both sides.
+        Vector256<int> whole = Vector256.ConvertToInt32Native(power.Value);
+        Vector256<int> half = whole >> 1;
+        return new(value.Value * PowerOfTwo(half) * PowerOfTwo(whole - half));
+
+        static Vector256<float> PowerOfTwo(Vector256<int> n) => ((n + Vector256.Create(127)) << 23).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes8 Pick(Lanes8 values, int* places) => new(Vector256.ShuffleNative(values.Value, Vector256.Load(places)));
 }
 
 internal readonly unsafe struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
@@ -298,6 +378,28 @@ internal readonly unsafe struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes4 value) => value.Value[0] + value.Value[2] + (value.Value[1] + value.Value[3]);
+
+    // The bound comes first: see Relu.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes4 Clamp(Lanes4 value, float least, float most) =>
+        new(Vector128.MinNative(Vector128.Create(most), Vector128.MaxNative(Vector128.Create(least), value.Value)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes4 Round(Lanes4 value) => new(Vector128.Round(value.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes4 TimesPowerOfTwo(Lanes4 value, Lanes4 power)
+    {
+        // In two factors: the power may reach beyond the exponents of floats on both sides.
+        Vector128<int> whole = Vector128.ConvertToInt32Native(power.Value);
+        Vector128<int> half = whole >> 1;
+        return new(value.Value * PowerOfTwo(half) * PowerOfTwo(whole - half));
+
+        static Vector128<float> PowerOfTwo(Vector128<int> n) => ((n + Vector128.Create(127)) << 23).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes4 Pick(Lanes4 values, int* places) => new(Vector128.ShuffleNative(values.Value, Vector128.Load(places)));
 }
 
 /// <summary>One lane: the last channels of an odd count, and processors without vectors.</summary>
@@ -343,4 +445,19 @@ internal readonly unsafe struct Lanes1(float value) : ILanes<Lanes1>
     }
 
     public static float Sum(Lanes1 value) => value.Value;
+
+    public static Lanes1 Clamp(Lanes1 value, float least, float most) => new(Math.Clamp(value.Value, least, most));
+
+    public static Lanes1 Round(Lanes1 value) => new(MathF.Round(value.Value));
+
+    public static Lanes1 TimesPowerOfTwo(Lanes1 value, Lanes1 power)
+    {
+        int whole = float.IsNaN(power.Value) ? 0 : (int)power.Value;
+        int half = whole >> 1;
+        return new(value.Value * PowerOfTwo(half) * PowerOfTwo(whole - half));
+
+        static float PowerOfTwo(int n) => BitConverter.Int32BitsToSingle((n + 127) << 23);
+    }
+
+    public static Lanes1 Pick(Lanes1 values, int* places) => values;
 }

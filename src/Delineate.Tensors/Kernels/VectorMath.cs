@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Delineate.Tensors.Kernels;
 
@@ -11,24 +12,30 @@ internal static class VectorMath
 {
     /// <summary>eˣ: 0 below the range of floats, ∞ above it, NaN for NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector<float> Exp(Vector<float> x)
+    public static V Exp<V>(V x)
+        where V : struct, ILanes<V>
     {
         // x = n·ln 2 + r with |r| ≤ ln 2 / 2; ln 2 in two parts, the first with zeros at its end, so that n times it is exact.
-        Vector<float> held = Vector.Min(Vector.Max(x, new Vector<float>(-110)), new Vector<float>(100));
-        Vector<float> n = Vector.Round(held * 1.44269504f);
-        Vector<float> r = Fma(n, new Vector<float>(-0.693359375f), held);
-        r = Fma(n, new Vector<float>(2.12194440e-4f), r);
-        Vector<float> p = Fma(r, new Vector<float>(0.00138145379f), new Vector<float>(0.00836874532f));
-        p = Fma(p, r, new Vector<float>(0.04166839083f));
-        p = Fma(p, r, new Vector<float>(0.166665204f));
-        p = Fma(p, r, new Vector<float>(0.4999999343f));
-        p = Fma(p, r * r, r) + Vector<float>.One;
-
-        // 2ⁿ in two factors: n reaches beyond the exponents of floats on both sides.
-        Vector<int> whole = Vector.ConvertToInt32(n);
-        Vector<int> half = whole >> 1;
-        return p * PowerOfTwo(half) * PowerOfTwo(whole - half);
+        V held = V.Clamp(x, -110, 100);
+        V n = V.Round(held * V.All(1.44269504f));
+        V r = V.MultiplyAdd(n, V.All(-0.693359375f), held);
+        r = V.MultiplyAdd(n, V.All(2.12194440e-4f), r);
+        V p = V.MultiplyAdd(r, V.All(0.00138145379f), V.All(0.00836874532f));
+        p = V.MultiplyAdd(p, r, V.All(0.04166839083f));
+        p = V.MultiplyAdd(p, r, V.All(0.166665204f));
+        p = V.MultiplyAdd(p, r, V.All(0.4999999343f));
+        p = V.MultiplyAdd(p, r * r, r) + V.All(1);
+        return V.TimesPowerOfTwo(p, n);
     }
+
+    /// <summary>The same in the width of <see cref="Vector{T}"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<float> Exp(Vector<float> x) => Vector<float>.Count switch
+    {
+        16 => Exp(new Lanes16(x.AsVector512())).Value.AsVector(),
+        8 => Exp(new Lanes8(x.AsVector256())).Value.AsVector(),
+        _ => Exp(new Lanes4(x.AsVector128())).Value.AsVector(),
+    };
 
     /// <summary>ln(1 + x) for x ≥ 0, exact to the last bits for small x too.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -89,7 +96,4 @@ internal static class VectorMath
     /// <summary>a·b + c, in one rounding where the processor has it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector<float> Fma(Vector<float> a, Vector<float> b, Vector<float> c) => Vector.MultiplyAddEstimate(a, b, c);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> PowerOfTwo(Vector<int> n) => Vector.AsVectorSingle((n + new Vector<int>(127)) << 23);
 }

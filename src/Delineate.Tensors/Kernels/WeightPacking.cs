@@ -28,29 +28,38 @@ internal static unsafe class WeightPacking
         });
     }
 
-    /// <summary>The matrix [taps · OutGroup, InGroup] of the adjoint, for some of the kernel's taps: rows of the weight, one tap after the other.</summary>
-    public static void Transposed(ConvGeometry g, int[] taps, float* weight, float* packed)
+    /// <summary>
+    /// The matrix [taps · OutGroup, phases · InGroup] of the adjoint: for each phase the rows of the weight under its taps, one tap after the other.
+    /// </summary>
+    public static void Transposed(ConvGeometry g, int[][] phaseTaps, float* weight, float* packed)
     {
-        int depth = taps.Length * g.OutGroup;
-        int padded = GatherProduct.Padded(g.InGroup);
+        int depth = phaseTaps[0].Length * g.OutGroup;
+        int columns = phaseTaps.Length * g.InGroup;
+        int padded = GatherProduct.Padded(columns);
         int block = GatherProduct.BlockDepth(depth);
         int panels = padded / Tile.Columns;
         ThreadTeam.Run(g.Groups * panels, piece =>
         {
             (int group, int panel) = Math.DivRem(piece, panels);
-            int column = panel * Tile.Columns;
-            int width = Math.Min(Tile.Columns, g.InGroup - column);
+            int first = panel * Tile.Columns;
+            int end = Math.Min(columns, first + Tile.Columns);
             float* target = packed + ((nint)group * depth * padded);
             for (int from = 0; from < depth; from += block)
             {
                 int length = Math.Min(block, depth - from);
-                float* row = target + ((nint)from * padded) + ((nint)column * length);
+                float* row = target + ((nint)from * padded) + ((nint)first * length);
                 for (int k = from; k < from + length; k++)
                 {
                     (int tap, int channel) = Math.DivRem(k, g.OutGroup);
-                    float* source = weight + ((((((nint)group * g.OutGroup) + channel) * g.Taps) + taps[tap]) * g.InGroup) + column;
-                    Gather.Copy(source, row, width);
-                    if (width < Tile.Columns) new Span<float>(row + width, Tile.Columns - width).Clear();
+                    for (int column = first; column < end;)
+                    {
+                        (int phase, int inside) = Math.DivRem(column, g.InGroup);
+                        int width = Math.Min(end - column, g.InGroup - inside);
+                        float* source = weight + ((((((nint)group * g.OutGroup) + channel) * g.Taps) + phaseTaps[phase][tap]) * g.InGroup) + inside;
+                        Gather.Copy(source, row + column - first, width);
+                        column += width;
+                    }
+                    if (end < first + Tile.Columns) new Span<float>(row + end - first, first + Tile.Columns - end).Clear();
                     row += Tile.Columns;
                 }
             }

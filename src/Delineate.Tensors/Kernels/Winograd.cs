@@ -4,8 +4,8 @@ namespace Delineate.Tensors.Kernels;
 
 /// <summary>
 /// A 3×3 convolution of stride 1, at any dilation, by Winograd's minimal filtering: tiles of the map are transformed, multiplied point by
-/// point with transformed filters (one product of matrices for each point, summing over channels), and transformed back. F(4×4) needs 2.25
-/// multiplications where the direct sum needs 9, F(2×2) needs 4. Lavin and Gray 2016, arXiv:1509.09308. The gradient to the data is the same
+/// point with transformed filters (one product of matrices for each point, summing over channels), and transformed back. Where the direct sum
+/// needs 9 multiplications, F(2×2) needs 4, F(4×4) 2.25 and F(6×6) 1.78. Lavin and Gray 2016, arXiv:1509.09308. The gradient to the data is the same
 /// with the filters turned around.
 /// </summary>
 internal sealed unsafe class Winograd : ConvKernel
@@ -46,12 +46,12 @@ internal sealed unsafe class Winograd : ConvKernel
 
     /// <param name="g">The convolution; for its adjoint, the one whose adjoint it is.</param>
     /// <param name="adjoint">Whether the gradient to the data is wanted: dy → dx.</param>
-    /// <param name="size">Outputs of a tile along each axis: 4 or 2.</param>
+    /// <param name="size">Outputs of a tile along each axis: 2, 4 or 6.</param>
     /// <param name="strides">Of the maps.</param>
     public Winograd(ConvGeometry g, bool adjoint, int size, PixelStrides strides)
     {
         (this.g, this.adjoint, this.size, this.strides) = (g, adjoint, size, strides);
-        Debug.Assert(Fits(g) && size is 2 or 4);
+        Debug.Assert(Fits(g) && size is 2 or 4 or 6);
         (inputMap, inChannels) = adjoint ? (g.Output, g.OutChannels) : (g.Input, g.InChannels);
         (Size2d outputMap, outChannels) = adjoint ? (g.Input, g.InChannels) : (g.Output, g.OutChannels);
         padding = adjoint ? ((2 * g.Dilation.Height) - g.Padding.Height, (2 * g.Dilation.Width) - g.Padding.Width) : g.Padding;
@@ -75,13 +75,28 @@ internal sealed unsafe class Winograd : ConvKernel
     public static bool Fits(ConvGeometry g) => g.Kernel == 3 && g.Stride == 1 && g.Groups == 1;
 
     /// <summary>
-    /// Outputs of a tile along each axis that are best for this convolution, or 0 where the direct sum is faster: a few channels pay for the
-    /// transforms, but not for much multiplication.
+    /// Outputs of a tile along each axis that should be fastest for this convolution, or 0 for the direct sum. Counted in multiply-adds: the products,
+    /// the transforms and the transformed filters' way from memory.
     /// </summary>
-    public static int TileSize(ConvGeometry g, Rounding rounding)
+    public static int TileSize(ConvGeometry g, bool adjoint, Rounding rounding)
     {
-        bool pays = Fits(g) && g.InChannels >= 16 && g.OutChannels >= 16 && (g.InChannels + g.OutChannels) * 8L <= (long)g.InChannels * g.OutChannels;
-        return !pays || rounding == Rounding.Direct ? 0 : rounding == Rounding.Strict ? 2 : 4;
+        const double TransformCost = 7; // a channel's value at a point, both ways
+        const double FilterCost = 30; // a transformed filter's value
+        const long MostFilters = 32 << 20; // for F(6×6), whose filters take seven times the weight's memory
+        if (rounding == Rounding.Direct || !Fits(g) || g.InChannels < 16 || g.OutChannels < 16) return 0;
+        Size2d map = adjoint ? g.Input : g.Output;
+        double pairs = (double)g.InChannels * g.OutChannels;
+        double least = 9.0 * g.Batch * map.Height * map.Width * pairs;
+        int best = 0;
+        foreach (int size in rounding == Rounding.Strict ? (ReadOnlySpan<int>)[2] : [4, 6])
+        {
+            double points = (size + 2) * (size + 2);
+            if (size == 6 && points * pairs > MostFilters) continue;
+            double tiles = new WinogradTiles(g.Batch, map, size, g.Dilation).Count;
+            double cost = points * ((tiles * (pairs + (TransformCost * (g.InChannels + g.OutChannels)))) + (FilterCost * pairs));
+            if (cost < least) (best, least) = (size, cost);
+        }
+        return best;
     }
 
     protected override int OutChannels => outChannels;
@@ -155,7 +170,7 @@ internal sealed unsafe class Winograd : ConvKernel
             int most = (int)Math.Clamp((6L << 20) / (points * ((long)inChannels + paddedOut)), 96, 480);
             return (EvenBlock(tiles, most), Math.Min(paddedOut, 128 / Tile.Columns * Tile.Columns), true);
         }
-        int columns = Math.Min(paddedOut, 64);
+        int columns = Math.Min(paddedOut, 128);
         int fits = (int)((200L << 10) / ((long)points * (inChannels + columns)));
         return (EvenBlock(tiles, Math.Clamp(fits, 24, 48)), columns, false);
     }
@@ -244,13 +259,15 @@ internal sealed unsafe class Winograd : ConvKernel
 
     private void TransformInput(int first, int count, float* to)
     {
-        if (points == 36) LaneLoop.Over(new PatchKernel<Winograd4.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
+        if (size == 6) LaneLoop.Over(new PatchKernel<Winograd6.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
+        else if (size == 4) LaneLoop.Over(new PatchKernel<Winograd4.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
         else LaneLoop.Over(new PatchKernel<Winograd2.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
     }
 
     private void TransformOutput(int first, int count, int column, int width, float* from)
     {
-        if (points == 36) LaneLoop.Over(new OutputKernel<Winograd4.Output>(this, first, count, column, from), width);
+        if (size == 6) LaneLoop.Over(new OutputKernel<Winograd6.Output>(this, first, count, column, from), width);
+        else if (size == 4) LaneLoop.Over(new OutputKernel<Winograd4.Output>(this, first, count, column, from), width);
         else LaneLoop.Over(new OutputKernel<Winograd2.Output>(this, first, count, column, from), width);
     }
 
@@ -264,7 +281,8 @@ internal sealed unsafe class Winograd : ConvKernel
             for (; c + V.Count <= end; c += V.Count)
             {
                 nint column = Tile.Columns;
-                if (size == 4) SquareTransform.Apply<Winograd4.Filter, V>(taps + c, 3 * column, column, work, to + c, 6 * plane, plane);
+                if (size == 6) SquareTransform.Apply<Winograd6.Filter, V>(taps + c, 3 * column, column, work, to + c, 8 * plane, plane);
+                else if (size == 4) SquareTransform.Apply<Winograd4.Filter, V>(taps + c, 3 * column, column, work, to + c, 6 * plane, plane);
                 else SquareTransform.Apply<Winograd2.Filter, V>(taps + c, 3 * column, column, work, to + c, 4 * plane, plane);
             }
             return c;

@@ -7,7 +7,7 @@ internal readonly struct Scratch : IDisposable
 
     private Scratch(Block block) => this.block = block;
 
-    public static Scratch Floats(int length) => new(TensorMemory.Take(length));
+    public static Scratch Floats(int length) => new(TensorMemory.Take(length, scoped: false));
 
     public Span<float> Span => block.Span;
 

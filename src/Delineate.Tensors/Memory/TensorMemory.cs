@@ -56,14 +56,16 @@ public static class TensorMemory
 
     internal static MemoryScope? Current { get => current; set => current = value; }
 
-    internal static Block Take(int length)
+    /// <param name="length">Floats.</param>
+    /// <param name="scoped">False for what its taker gives back by itself.</param>
+    internal static Block Take(int length, bool scoped = true)
     {
         int size = SizeClass(length);
         float[] array = TakeFree(size) ?? GC.AllocateUninitializedArray<float>(size + Line, pinned: true);
         long now = Interlocked.Add(ref inUse, Bytes(array)) + Interlocked.Read(ref pooled);
         RaisePeak(now);
         var block = new Block(array, AlignedOffset(array), length);
-        current?.Add(block);
+        if (scoped) current?.Add(block);
         return block;
     }
 

@@ -9,12 +9,15 @@ public abstract class Layer : Module
     /// </summary>
     public Tensor Forward(Tensor x)
     {
-        if (Autograd.IsEnabled) return Apply(x);
+        if (Autograd.IsEnabled) return IsCheckpointing && IsBlock ? Autograd.Checkpoint(Apply, x) : Apply(x);
         using MemoryScope scope = TensorMemory.Scope();
         Tensor y = Apply(x);
         scope.PassOut(y);
         return y;
     }
+
+    /// <summary>True for a layer that is worth computing twice to keep nothing but its input: see <see cref="Module.IsCheckpointing"/>.</summary>
+    protected virtual bool IsBlock => false;
 
     /// <summary>What the layer computes.</summary>
     protected abstract Tensor Apply(Tensor x);

@@ -13,6 +13,12 @@ public abstract class Module
     /// <summary>True while training: batch norm uses the batch's statistics, dropout drops. Set by <see cref="Train"/> for a whole tree.</summary>
     public bool IsTraining { get; private set; } = true;
 
+    /// <summary>
+    /// True where the network's blocks keep only their inputs for backward, which computes the rest once more (<see cref="Autograd.Checkpoint(Func{Tensor, Tensor}, Tensor)"/>):
+    /// less memory for a second forward pass, the same gradients. Set by <see cref="Checkpoint"/> for a whole tree.
+    /// </summary>
+    public bool IsCheckpointing { get; private set; }
+
     /// <summary>The direct parts, in the order in which they were added.</summary>
     public IReadOnlyList<(string Name, Module Module)> Children => children;
 
@@ -21,6 +27,14 @@ public abstract class Module
     {
         IsTraining = training;
         foreach ((_, Module child) in children) child.Train(training);
+        return this;
+    }
+
+    /// <summary>Chooses whether this module and everything below it trade time for memory in training: <see cref="IsCheckpointing"/>. Returns the module itself.</summary>
+    public Module Checkpoint(bool checkpointing = true)
+    {
+        IsCheckpointing = checkpointing;
+        foreach ((_, Module child) in children) child.Checkpoint(checkpointing);
         return this;
     }
 

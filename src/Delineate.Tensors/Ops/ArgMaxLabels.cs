@@ -12,6 +12,11 @@ public static class LabelOps
         if (logits.Shape.Rank == 0 || logits.Shape[-1] is 0 or > 256) throw new ShapeException($"ArgMaxLabels takes scores of [..., C] with 1 to 256 classes, got {logits.Shape}");
         int classes = logits.Shape[-1];
         var labels = new byte[logits.Length / classes];
+        if (classes <= ClassRows.MostClasses)
+        {
+            Few(logits, classes, labels);
+            return labels;
+        }
         ThreadTeam.Ranges(labels.Length, Math.Max(1, Elementwise.Grain / classes), (from, to) =>
         {
             fixed (float* x = logits.Span)
@@ -21,6 +26,28 @@ public static class LabelOps
             }
         });
         return labels;
+    }
+
+    private static unsafe void Few(Tensor logits, int classes, byte[] labels)
+    {
+        const int Block = ClassRows.Block;
+        float* x = Pinned.Of(logits);
+        ThreadTeam.Ranges(labels.Length, Block * Math.Max(1, Elementwise.Grain / (classes * Block)), (from, to) =>
+        {
+            float* max = stackalloc float[Block];
+            byte* winners = stackalloc byte[Block];
+            using Scratch scratch = Scratch.Floats(Block * classes);
+            for (int first = from; first < to; first += Block)
+            {
+                int count = Math.Min(Block, to - first);
+                ClassRows.Winners(x + (first * classes), count, classes, Pinned.Of(scratch), max, winners);
+                for (int i = 0; i < count; i++)
+                {
+                    if (float.IsNaN(max[i])) winners[i] = (byte)FirstNaN(x + ((first + i) * classes), classes);
+                }
+                new ReadOnlySpan<byte>(winners, count).CopyTo(labels.AsSpan(first));
+            }
+        });
     }
 
     private static unsafe int Winner(in Rows rows, float* row)

@@ -51,7 +51,7 @@ public static unsafe class BatchNormOp
         {
             ChannelNorm.Moments(Pinned.Of(x), rows, channels, means, variances);
             double unbiased = rows / (rows - 1.0);
-            for (int c = 0; c < channels; c++)
+            for (int c = 0; c < channels && !Autograd.IsRecomputing; c++)
             {
                 runningMeans[c] = (float)(((1.0 - momentum) * runningMeans[c]) + (momentum * means[c]));
                 runningVariances[c] = (float)(((1.0 - momentum) * runningVariances[c]) + (momentum * variances[c] * unbiased));

@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using Delineate.Tensors.Kernels;
 
 namespace Delineate.Tensors;
@@ -21,7 +23,7 @@ public sealed record CrossEntropyOptions
 
 public static class CrossEntropyLoss
 {
-    private const int Block = 64; // pixels whose sums wait for one vector logarithm
+    private const int Block = ClassRows.Block;
 
     /// <summary>
     /// −ln softmax(logits)[label], straight from integer labels. [..., C] with labels of [...] → a scalar, or [...] without reduction.
@@ -62,13 +64,15 @@ public static class CrossEntropyLoss
         where TLabel : unmanaged, IBinaryInteger<TLabel>
     {
         int classes = terms.Classes;
-        int size = Block * Math.Max(1, Elementwise.Grain / (classes * Block));
+        int size = PieceSize(classes);
         int pieces = (labels.Length + size - 1) / size;
         var sums = new (double Sum, double Weight)[pieces];
+        float* kept = Pinned.OfOptional(logSums), losses = Pinned.OfOptional(each);
         ThreadTeam.Run(pieces, piece =>
         {
             float* max = stackalloc float[Block];
             float* sum = stackalloc float[Block];
+            using Scratch scratch = Scratch.Floats(Block * Math.Min(classes, ClassRows.MostClasses));
             ReadOnlySpan<TLabel> truth = labels.Span;
             (double total, double weight) = (0, 0);
             fixed (float* x = logits.Span)
@@ -78,15 +82,22 @@ public static class CrossEntropyLoss
                 for (int from = piece * size; from < end; from += Block)
                 {
                     int count = Math.Min(Block, end - from);
-                    for (int i = 0; i < count; i++)
+                    if (classes <= ClassRows.MostClasses)
                     {
-                        float* row = x + ((from + i) * classes);
-                        sum[i] = rows.SumExp(row, max[i] = rows.Max(row));
+                        ClassRows.SumExp(x + (from * classes), count, classes, Pinned.Of(scratch), max, sum);
+                    }
+                    else
+                    {
+                        for (int i = 0; i < count; i++)
+                        {
+                            float* row = x + ((from + i) * classes);
+                            sum[i] = rows.SumExp(row, max[i] = rows.Max(row));
+                        }
                     }
                     Elementwise.Map(new ReadOnlySpan<float>(sum, count), new Span<float>(sum, count), default(LogOp));
                     for (int i = 0; i < count; i++)
                     {
-                        if (logSums is not null) logSums.Span[from + i] = max[i] + sum[i];
+                        if (kept is not null) kept[from + i] = max[i] + sum[i];
                         int label = int.CreateTruncating(truth[from + i]);
                         double loss = 0;
                         if (label != terms.IgnoreIndex)
@@ -98,7 +109,7 @@ public static class CrossEntropyLoss
                             total += loss;
                             weight += terms.Weights[label];
                         }
-                        if (each is not null) each.Span[from + i] = (float)loss;
+                        if (losses is not null) losses[from + i] = (float)loss;
                     }
                 }
             }
@@ -115,40 +126,76 @@ public static class CrossEntropyLoss
     {
         int classes = terms.Classes;
         bool isEach = dy.Length == labels.Length && dy.Shape.Rank > 0;
-        ThreadTeam.Ranges(labels.Length, Math.Max(1, Elementwise.Grain / classes), (from, to) =>
+        bool past = LaneLoop.IsPastCaches(dx.Length, Block * classes);
+        int[] places = classes <= ClassRows.MostClasses ? ClassRows.Places(classes) : [];
+        ThreadTeam.Ranges(labels.Length, PieceSize(classes), (from, to) =>
         {
             ReadOnlySpan<TLabel> truth = labels.Span;
             ReadOnlySpan<float> gradient = dy.Span;
-            fixed (float* x = logits.Span, target = dx.Span, logSum = logSums.Span, spread = terms.Spread)
+            float* slopes = stackalloc float[Block];
+            float* factors = stackalloc float[Block];
+            // A block is finished in the first-level cache before it is stored for good.
+            using Scratch scratch = Scratch.Floats(Block * classes);
+            float* block = Pinned.Of(scratch);
+            fixed (float* x = logits.Span, target = dx.Span, logSum = logSums.Span)
             {
-                var rows = new Rows(classes, x + logits.Length);
-                float* last = target + (to * classes);
-                for (int i = from; i < to; i++)
+                for (int first = from; first < to; first += Block)
                 {
-                    float* result = target + (i * classes);
-                    int label = int.CreateTruncating(truth[i]);
-                    if (label == terms.IgnoreIndex)
+                    int count = Math.Min(Block, to - first);
+                    for (int i = 0; i < count; i++)
                     {
-                        new Span<float>(result, classes).Clear();
-                        continue;
+                        int label = int.CreateTruncating(truth[first + i]);
+                        slopes[i] = gradient[isEach ? first + i : 0] * scale;
+                        factors[i] = label == terms.IgnoreIndex ? 0 : slopes[i] * (terms.Hit[label] + terms.SpreadSum);
                     }
-                    float g = gradient[isEach ? i : 0] * scale;
-                    float* row = x + (i * classes);
-                    Vector<float> shift = new(logSum[i]);
-                    Vector<float> factor = new(g * (terms.Hit[label] + terms.SpreadSum));
-                    Vector<float> less = new(g);
-                    for (int c = 0; c < rows.Whole; c += Vector<float>.Count)
+                    float* scores = x + (first * classes);
+                    if (classes > ClassRows.MostClasses) ScaledExp(scores, logSum + first, factors, count, classes, block);
+                    else if (count == Block) ClassRows.ScaledExp(scores, logSum + first, factors, count, places, block);
+                    else ScaledExpOfLast(scores, logSum + first, factors, count, places, block);
+                    for (int i = 0; i < count; i++)
                     {
-                        Vector.Store((VectorMath.Exp(Vector.Load(row + c) - shift) * factor) - (Vector.Load(spread + c) * less), result + c);
+                        var row = new Span<float>(block + (i * classes), classes);
+                        int label = int.CreateTruncating(truth[first + i]);
+                        if (label == terms.IgnoreIndex)
+                        {
+                            row.Clear();
+                            continue;
+                        }
+                        if (terms.Smoothing > 0) TensorPrimitives.MultiplyAdd(terms.Spread, -slopes[i], row, row);
+                        row[label] -= slopes[i] * terms.Hit[label];
                     }
-                    if (rows.Whole < classes)
-                    {
-                        rows.StoreTail((VectorMath.Exp(rows.Tail(row, 0) - shift) * factor) - (Vector.Load(spread + rows.Whole) * less), result, last);
-                    }
-                    result[label] -= g * terms.Hit[label];
+                    Streaming.Copy(block, target + (first * classes), count * classes, past);
                 }
             }
         });
+    }
+
+    /// <summary>Whole blocks of about a grain's work.</summary>
+    private static int PieceSize(int classes) => Block * Math.Max(1, Elementwise.Grain / (classes * Block));
+
+    /// <summary>The last pixels' sums, brought to where a whole block of them may be read.</summary>
+    private static unsafe void ScaledExpOfLast(float* x, float* logSums, float* factors, int pixels, int[] places, float* result)
+    {
+        float* room = stackalloc float[Block];
+        new ReadOnlySpan<float>(logSums, pixels).CopyTo(new Span<float>(room, Block));
+        ClassRows.ScaledExp(x, room, factors, pixels, places, result);
+    }
+
+    /// <summary>Of many classes: row by row.</summary>
+    private static unsafe void ScaledExp(float* x, float* logSums, float* factors, int pixels, int classes, float* result)
+    {
+        for (int i = 0; i < pixels; i++)
+        {
+            var row = new Span<float>(result + (i * classes), classes);
+            Elementwise.Map(new ReadOnlySpan<float>(x + (i * classes), classes), row, new ScaledExpOp(logSums[i], factors[i]));
+        }
+    }
+
+    /// <summary>e^(x − shift) · factor.</summary>
+    private readonly struct ScaledExpOp(float shift, float factor) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector<float> Apply(Vector<float> x) => VectorMath.Exp(x - new Vector<float>(shift)) * factor;
     }
 
     /// <summary>The factors of one loss: of a pixel's own class (<see cref="Hit"/>) and of every class by label smoothing (<see cref="Spread"/>).</summary>
@@ -161,7 +208,7 @@ public static class CrossEntropyLoss
             Weights.AsSpan().Fill(1);
             options.ClassWeights?.Span.CopyTo(Weights);
             Hit = Array.ConvertAll(Weights, w => w * (1 - Smoothing));
-            Spread = new float[classes + Vector<float>.Count]; // room for the surplus lanes of the last vector
+            Spread = new float[classes];
             for (int c = 0; c < classes; c++) Spread[c] = Weights[c] * Smoothing / classes;
             SpreadSum = Spread.Sum();
         }

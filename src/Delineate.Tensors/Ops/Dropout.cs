@@ -16,9 +16,10 @@ public static class DropoutOps
     public static Tensor Dropout(this Tensor x, float p, bool training)
     {
         if (!Draws(p, training)) return x;
-        Tensor mask = Mask(x.Length, p);
+        Tensor mask = Tensor.Empty([(x.Length + sizeof(float) - 1) / sizeof(float)]);
+        Tensor y = Tensor.Empty(x.Shape);
         float scale = Scale(p);
-        Tensor y = Masked(x, mask, scale);
+        Forward(x, p, scale, mask, y);
         if (!x.WantsGrad) mask.Block.Release();
         return Autograd.Record(y, x, dy =>
         {
@@ -38,8 +39,9 @@ public static class DropoutOps
         int[] sizes = x.Shape.ToArray();
         Array.Fill(sizes, 1, 1, sizes.Length - 2);
         Tensor factors = Tensor.Full(Shape.Of(sizes), 1);
-        Tensor mask = Mask(factors.Length, p);
-        Tensor scaled = Masked(factors, mask, Scale(p));
+        Tensor mask = Tensor.Empty([(factors.Length + sizeof(float) - 1) / sizeof(float)]);
+        Tensor scaled = Tensor.Empty(factors.Shape);
+        Forward(factors, p, Scale(p), mask, scaled);
         mask.Block.Release();
         factors.Block.Release();
         return x * scaled;
@@ -53,20 +55,17 @@ public static class DropoutOps
 
     private static float Scale(float p) => p < 1 ? 1 / (1 - p) : 0;
 
-    /// <summary>One byte for each element, four to a float: 255 where it stays, 0 where it drops.</summary>
-    private static Tensor Mask(int length, float p)
+    /// <summary>Draws the mask, one byte for each element, four to a float: 255 where it stays, 0 where it drops; and applies it piece by piece.</summary>
+    private static void Forward(Tensor x, float p, float scale, Tensor mask, Tensor y)
     {
-        Tensor mask = Tensor.Empty([(length + sizeof(float) - 1) / sizeof(float)]);
         Philox generator = RandomScope.Next();
         uint drops = (uint)Math.Round((double)p * (1UL << 24)); // of the 2²⁴ values of a number's upper bits
-        int groups = (length + GroupSize - 1) / GroupSize;
-        ThreadTeam.Ranges(groups, Elementwise.Grain / GroupSize, (from, to) =>
+        ThreadTeam.Ranges(x.Length, Elementwise.Grain, (from, to) =>
         {
-            Philox mine = generator.From((ulong)from);
-            Span<byte> bytes = MemoryMarshal.AsBytes(mask.Span)[(from * GroupSize)..(to * GroupSize)];
-            for (int i = 0; i < bytes.Length; i++) bytes[i] = (mine.NextBits() >> 8) >= drops ? byte.MaxValue : (byte)0;
+            Span<byte> bytes = MemoryMarshal.AsBytes(mask.Span)[from..to];
+            generator.Mask((ulong)(from / GroupSize), drops, bytes);
+            Masked(x.Span[from..to], bytes, y.Span[from..to], scale);
         });
-        return mask;
     }
 
     private static Tensor Masked(Tensor x, Tensor mask, float scale)

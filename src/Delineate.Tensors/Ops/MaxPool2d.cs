@@ -105,6 +105,8 @@ public static unsafe class MaxPool2dOp
     /// <summary>One row of inputs, each gathering from the windows that it may have won: no two rows write to one place.</summary>
     private readonly struct BackwardKernel(Window2d window, int row, float* dy, float* dx, float* winners, bool past) : ILaneKernel
     {
+        private const int MostOnStack = 64;
+
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
         {
@@ -113,27 +115,31 @@ public static unsafe class MaxPool2dOp
             int y = ih + window.Padding.Height;
             (int oh0, int oh1) = Seeing(y, window.Kernel.Height, window.Stride.Height, window.Dilation.Height, window.Output.Height);
             bool bytes = window.Cells <= 256;
+            // The windows that reach over a pixel: where their outputs lie and which of their cells it is.
+            int most = (((window.Kernel.Height - 1) * window.Dilation.Height / window.Stride.Height) + 1) * (((window.Kernel.Width - 1) * window.Dilation.Width / window.Stride.Width) + 1);
+            Span<(long Output, float Cell)> seeing = most <= MostOnStack ? stackalloc (long, float)[most] : new (long, float)[most];
             for (int iw = 0; iw < window.Input.Width; iw++)
             {
-                int x = iw + window.Padding.Width;
+                int x = iw + window.Padding.Width, count = 0;
                 (int ow0, int ow1) = Seeing(x, window.Kernel.Width, window.Stride.Width, window.Dilation.Width, window.Output.Width);
+                for (int oh = oh0; oh <= oh1; oh++)
+                {
+                    (int kh, int besideRow) = Math.DivRem(y - (oh * window.Stride.Height), window.Dilation.Height);
+                    if (besideRow != 0) continue;
+                    for (int ow = ow0; ow <= ow1; ow++)
+                    {
+                        (int kw, int beside) = Math.DivRem(x - (ow * window.Stride.Width), window.Dilation.Width);
+                        if (beside == 0) seeing[count++] = (((((long)image * window.Output.Height) + oh) * window.Output.Width + ow) * window.Channels, (kh * window.Kernel.Width) + kw);
+                    }
+                }
                 float* target = dx + (((long)row * window.Input.Width) + iw) * window.Channels;
                 for (int c = from; c < end; c += V.Count)
                 {
                     V sum = V.All(0);
-                    for (int oh = oh0; oh <= oh1; oh++)
+                    foreach ((long output, float cell) in seeing[..count])
                     {
-                        (int kh, int besideRow) = Math.DivRem(y - (oh * window.Stride.Height), window.Dilation.Height);
-                        if (besideRow != 0) continue;
-                        long line = (((long)image * window.Output.Height) + oh) * window.Output.Width;
-                        for (int ow = ow0; ow <= ow1; ow++)
-                        {
-                            (int kw, int beside) = Math.DivRem(x - (ow * window.Stride.Width), window.Dilation.Width);
-                            if (beside != 0) continue;
-                            long output = ((line + ow) * window.Channels) + c;
-                            V winner = bytes ? V.LoadBytes((byte*)winners + output) : V.Load(winners + output);
-                            sum += V.WhereEqual(winner, V.All((kh * window.Kernel.Width) + kw), V.Load(dy + output));
-                        }
+                        V winner = bytes ? V.LoadBytes((byte*)winners + output + c) : V.Load(winners + output + c);
+                        sum += V.WhereEqual(winner, V.All(cell), V.Load(dy + output + c));
                     }
                     sum.Store(target + c, past);
                 }

@@ -67,7 +67,7 @@ public static unsafe class ResizeBilinearOp
             }
 
             void Stretch(int row, float* target) =>
-                LaneLoop.Over(new StretchKernel(columns, channels, from + ((((long)image * rows.Inputs) + row) * inputRow), target), channels);
+                LaneLoop.Overlapped(new StretchKernel(columns, channels, from + ((((long)image * rows.Inputs) + row) * inputRow), target), channels);
         });
     }
 
@@ -81,15 +81,34 @@ public static unsafe class ResizeBilinearOp
         ThreadTeam.Run(dx.Length == 0 ? 0 : shape[0] * parts, piece =>
         {
             int image = piece / parts, first = piece % parts * GradientPieceRows, end = Math.Min(first + GradientPieceRows, rows.Inputs);
-            using Scratch scratch = Scratch.Floats(inputRow);
-            float* narrow = Pinned.Of(scratch), target = to + ((long)image * rows.Inputs * inputRow);
-            new Span<float>(target + ((long)first * inputRow), (end - first) * inputRow).Clear();
-            // Gradient rows are read once and in order, first narrowed to the input's width, then added to the one or two input rows of the piece that they read.
+            using Scratch scratch = Scratch.Floats((end - first) * outputRow);
+            float* sums = Pinned.Of(scratch);
+            scratch.Span.Clear();
+            // Gradient rows are read once and in order, whole registers at a time, and added at their own width to the one or two input rows that they
+            // read; only these sums, fewer where the map was enlarged, are narrowed to the input's width, pixel by pixel.
             for (int oh = rows.FirstReading[first]; oh < rows.EndReading[end - 1]; oh++)
             {
-                LaneLoop.Over(new NarrowKernel(columns, channels, from + ((((long)image * rows.Outputs) + oh) * outputRow), narrow), channels);
-                for (int ih = Math.Max(first, rows.Low[oh]); ih <= Math.Min(end - 1, rows.High[oh]); ih++)
-                    LaneLoop.Over(new AddKernel(narrow, rows.Share(oh, ih), target + ((long)ih * inputRow)), inputRow);
+                float* row = from + ((((long)image * rows.Outputs) + oh) * outputRow);
+                int low = Math.Max(first, rows.Low[oh]), high = Math.Min(end - 1, rows.High[oh]);
+                float* upper = sums + ((long)(low - first) * outputRow), lower = sums + ((long)(high - first) * outputRow);
+                if (low < high && oh + 3 < rows.Outputs && rows.Low[oh + 3] == low && rows.High[oh + 3] == high)
+                {
+                    LaneLoop.Over(new AddFourKernel(rows, oh, low, high, row, outputRow, upper, lower), outputRow);
+                    oh += 3;
+                }
+                else if (low < high)
+                {
+                    LaneLoop.Over(new AddTwoKernel(row, rows.Share(oh, low), upper, rows.Share(oh, high), lower), outputRow);
+                }
+                else if (low == high)
+                {
+                    LaneLoop.Over(new AddKernel(row, rows.Share(oh, low), upper), outputRow);
+                }
+            }
+            for (int ih = first; ih < end; ih++)
+            {
+                float* narrow = to + ((((long)image * rows.Inputs) + ih) * inputRow);
+                LaneLoop.Overlapped(new NarrowKernel(columns, channels, sums + ((long)(ih - first) * outputRow), narrow), channels);
             }
         });
         return dx;
@@ -108,36 +127,39 @@ public static unsafe class ResizeBilinearOp
         }
     }
 
-    /// <summary>One input row at the output's width.</summary>
+    /// <summary>One input row at the output's width. Registers overlap.</summary>
     private readonly struct StretchKernel(AxisResize columns, int channels, float* row, float* result) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
         {
-            int end = to - ((to - from) % V.Count);
             for (int ow = 0; ow < columns.Outputs; ow++)
             {
                 V low = V.All(1 - columns.Weight[ow]), high = V.All(columns.Weight[ow]);
                 float* left = row + ((long)columns.Low[ow] * channels), right = row + ((long)columns.High[ow] * channels), target = result + ((long)ow * channels);
-                for (int c = from; c < end; c += V.Count) V.MultiplyAdd(V.Load(left + c), low, V.Load(right + c) * high).Store(target + c);
+                for (int next = from; next < to; next += V.Count)
+                {
+                    int c = Math.Min(next, to - V.Count);
+                    V.MultiplyAdd(V.Load(left + c), low, V.Load(right + c) * high).Store(target + c);
+                }
             }
-            return end;
+            return to;
         }
     }
 
-    /// <summary>One gradient row at the input's width: every input pixel gathers from the output pixels that read it.</summary>
+    /// <summary>One gradient row at the input's width: every input pixel gathers from the output pixels that read it. Registers overlap.</summary>
     private readonly struct NarrowKernel(AxisResize columns, int channels, float* row, float* result) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
         {
-            int end = to - ((to - from) % V.Count);
             for (int iw = 0; iw < columns.Inputs; iw++)
             {
                 ReadOnlySpan<float> shares = columns.Shares(iw);
                 float* first = row + ((long)columns.FirstReading[iw] * channels), target = result + ((long)iw * channels);
-                for (int c = from; c < end; c += V.Count)
+                for (int next = from; next < to; next += V.Count)
                 {
+                    int c = Math.Min(next, to - V.Count);
                     V sum = V.All(0);
                     float* pixel = first + c;
                     foreach (float share in shares)
@@ -148,7 +170,46 @@ public static unsafe class ResizeBilinearOp
                     sum.Store(target + c);
                 }
             }
-            return end;
+            return to;
+        }
+    }
+
+    /// <summary>What four gradient rows, from <paramref name="oh"/> on, give the same two input rows.</summary>
+    private readonly struct AddFourKernel(AxisResize rows, int oh, int low, int high, float* row, long step, float* upper, float* lower) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            V above0 = V.All(rows.Share(oh, low)), above1 = V.All(rows.Share(oh + 1, low)), above2 = V.All(rows.Share(oh + 2, low)), above3 = V.All(rows.Share(oh + 3, low));
+            V below0 = V.All(rows.Share(oh, high)), below1 = V.All(rows.Share(oh + 1, high)), below2 = V.All(rows.Share(oh + 2, high)), below3 = V.All(rows.Share(oh + 3, high));
+            float* row0 = row, row1 = row + step, row2 = row1 + step, row3 = row2 + step;
+            int i = from;
+            for (; i + V.Count <= to; i += V.Count)
+            {
+                V v0 = V.Load(row0 + i), v1 = V.Load(row1 + i), v2 = V.Load(row2 + i), v3 = V.Load(row3 + i);
+                V above = V.MultiplyAdd(v1, above1, V.MultiplyAdd(v0, above0, V.Load(upper + i))), below = V.MultiplyAdd(v1, below1, V.MultiplyAdd(v0, below0, V.Load(lower + i)));
+                V.MultiplyAdd(v3, above3, V.MultiplyAdd(v2, above2, above)).Store(upper + i);
+                V.MultiplyAdd(v3, below3, V.MultiplyAdd(v2, below2, below)).Store(lower + i);
+            }
+            return i;
+        }
+    }
+
+    /// <summary>upper += upperShare · row and lower += lowerShare · row.</summary>
+    private readonly struct AddTwoKernel(float* row, float upperShare, float* upper, float lowerShare, float* lower) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            V above = V.All(upperShare), below = V.All(lowerShare);
+            int i = from;
+            for (; i + V.Count <= to; i += V.Count)
+            {
+                V value = V.Load(row + i);
+                V.MultiplyAdd(value, above, V.Load(upper + i)).Store(upper + i);
+                V.MultiplyAdd(value, below, V.Load(lower + i)).Store(lower + i);
+            }
+            return i;
         }
     }
 

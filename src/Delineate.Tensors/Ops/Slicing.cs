@@ -5,6 +5,8 @@ namespace Delineate.Tensors;
 /// <summary>Parts of a tensor along one axis, and tensors put together along one.</summary>
 public static class Slicing
 {
+    private const int LongRun = Elementwise.Grain; // a longer run is shared out in parts of this many floats
+
     extension(Tensor)
     {
         /// <summary>The tensors one behind the other along <paramref name="axis"/>. [..., A, ...], [..., B, ...] → [..., A + B, ...].</summary>
@@ -54,8 +56,8 @@ public static class Slicing
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
         {
-            Tensor dx = Tensor.Zeros(shape);
-            Copy(dy, 0, dx, start, length, place);
+            Tensor dx = Tensor.Empty(shape);
+            Copy(dy, 0, dx, start, length, place, clearRest: true);
             return dx;
         });
     }
@@ -67,25 +69,32 @@ public static class Slicing
         return y;
     }
 
-    /// <summary>Copies <paramref name="length"/> places along an axis from one tensor to another.</summary>
-    private static void Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis)
+    /// <summary>
+    /// Copies <paramref name="length"/> places along an axis from one tensor to another; <paramref name="clearRest"/> writes zeros to the other's remaining
+    /// places. What is larger than the caches is stored around them.
+    /// </summary>
+    private static unsafe void Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis, bool clearRest = false)
     {
         int inner = from.Shape.Product(axis + 1, from.Shape.Rank);
         int outer = from.Shape.Product(0, axis);
         (int stepFrom, int stepTo, int run) = (from.Shape[axis] * inner, to.Shape[axis] * inner, length * inner);
-        if (run == 0) return;
-        if (run >= 2 * Elementwise.Grain)
+        int before = clearRest ? toStart * inner : 0, written = clearRest ? stepTo : run;
+        if (written == 0) return;
+        bool past = LaneLoop.IsPastCaches(to.Length, stepTo) && run % Lanes16.Count == 0 && toStart * inner % Lanes16.Count == 0;
+        float* source = Pinned.Of(from) + (fromStart * inner), target = Pinned.Of(to) + (clearRest ? 0 : toStart * inner);
+        int parts = (written + LongRun - 1) / LongRun;
+        ThreadTeam.Ranges(outer * parts, Math.Max(1, Elementwise.Grain / Math.Min(written, LongRun)), (start, end) =>
         {
-            for (int i = 0; i < outer; i++)
+            for (int job = start; job < end; job++)
             {
-                (int source, int target) = ((i * stepFrom) + (fromStart * inner), (i * stepTo) + (toStart * inner));
-                ThreadTeam.Ranges(run, Elementwise.Grain, (a, b) => from.Span[(source + a)..(source + b)].CopyTo(to.Span[(target + a)..]));
+                (int row, int part) = Math.DivRem(job, parts);
+                (int low, int high) = (part * LongRun, Math.Min((part + 1) * LongRun, written));
+                (int first, int last) = (Math.Clamp(before, low, high), Math.Clamp(before + run, low, high));
+                float* line = target + ((long)row * stepTo);
+                new Span<float>(line + low, first - low).Clear();
+                Streaming.Copy(source + ((long)row * stepFrom) + (first - before), line + first, last - first, past);
+                new Span<float>(line + last, high - last).Clear();
             }
-            return;
-        }
-        ThreadTeam.Ranges(outer, Math.Max(1, Elementwise.Grain / run), (a, b) =>
-        {
-            for (int i = a; i < b; i++) from.Span.Slice((i * stepFrom) + (fromStart * inner), run).CopyTo(to.Span[((i * stepTo) + (toStart * inner))..]);
         });
     }
 }

@@ -38,6 +38,11 @@ public static class SoftmaxOps
     {
         if (x.Length == 0) return;
         int length = x.Shape[-1];
+        if (length <= ClassRows.MostClasses && !isLog)
+        {
+            ForwardOfFew(x, y, length);
+            return;
+        }
         ThreadTeam.Ranges(x.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
         {
             fixed (float* source = x.Span, target = y.Span)
@@ -61,6 +66,27 @@ public static class SoftmaxOps
                         Normalise(rows, row, result, last, max);
                     }
                 }
+            }
+        });
+    }
+
+    /// <summary>Softmax of short rows, a block of them at a time.</summary>
+    private static unsafe void ForwardOfFew(Tensor x, Tensor y, int classes)
+    {
+        const int Block = ClassRows.Block;
+        int[] places = ClassRows.Places(classes);
+        float* source = Pinned.Of(x), target = Pinned.Of(y);
+        ThreadTeam.Ranges(x.Length / classes, Block * Math.Max(1, Elementwise.Grain / (classes * Block)), (from, to) =>
+        {
+            float* max = stackalloc float[Block];
+            float* factor = stackalloc float[Block];
+            using Scratch scratch = Scratch.Floats(Block * classes);
+            for (int first = from; first < to; first += Block)
+            {
+                int count = Math.Min(Block, to - first);
+                ClassRows.SumExp(source + (first * classes), count, classes, Pinned.Of(scratch), max, factor);
+                for (int i = 0; i < Block; i++) factor[i] = 1 / factor[i];
+                ClassRows.ScaledExp(source + (first * classes), max, factor, count, places, target + (first * classes));
             }
         });
     }

@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Delineate.Tensors.Kernels;
 
 namespace Delineate.Tensors.Optim;
@@ -32,11 +34,19 @@ public static class GradientClipping
         return norm;
     }
 
-    /// <summary>In double by blocks, so that a large gradient neither loses small parts nor overflows.</summary>
+    /// <summary>In double, so that a large gradient neither loses small parts nor overflows; as many sums side by side as two vectors have lanes.</summary>
     private static double SumOfSquares(ReadOnlySpan<float> values)
     {
-        double sum = 0;
-        foreach (float value in values) sum += (double)value * value;
+        Vector<double> low = Vector<double>.Zero, high = Vector<double>.Zero;
+        ReadOnlySpan<Vector<float>> whole = MemoryMarshal.Cast<float, Vector<float>>(values);
+        foreach (Vector<float> value in whole)
+        {
+            Vector.Widen(value, out Vector<double> first, out Vector<double> second);
+            low = Vector.MultiplyAddEstimate(first, first, low);
+            high = Vector.MultiplyAddEstimate(second, second, high);
+        }
+        double sum = Vector.Sum(low + high);
+        foreach (float value in values[(whole.Length * Vector<float>.Count)..]) sum += (double)value * value;
         return sum;
     }
 }

@@ -1,5 +1,7 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Delineate.Tensors.Kernels;
 
 namespace Delineate.Tensors.Optim;
 
@@ -38,9 +40,13 @@ public sealed class Sgd : Optimizer
         else WithMomentum(weights, gradient, slot.State[0].Span.Slice(from, weights.Length), rate, decay, (float)options.Momentum, options.Nesterov);
     }
 
-    private static void Plain(Span<float> weights, ReadOnlySpan<float> gradient, float rate, float decay)
+    private static void Plain(Span<float> weights, ReadOnlySpan<float> gradient, float rate, float decay) =>
+        Elementwise.Zip(weights, gradient, weights, new PlainStep(rate, decay));
+
+    private readonly struct PlainStep(float rate, float decay) : IZip
     {
-        for (int i = 0; i < weights.Length; i++) weights[i] -= rate * (gradient[i] + (decay * weights[i]));
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector<float> Apply(Vector<float> weights, Vector<float> gradient) => weights - ((gradient + (weights * decay)) * rate);
     }
 
     /// <summary>Whole vectors, then the tail with the same operations, so that a value does not depend on its place.</summary>

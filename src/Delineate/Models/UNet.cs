@@ -88,6 +88,8 @@ public sealed class UNet : Layer
             secondNorm = Child("double_conv.4", new BatchNorm2d(outChannels));
         }
 
+        protected override bool IsBlock => true;
+
         protected override Tensor Apply(Tensor x)
         {
             Tensor y = firstNorm.Forward(first.Forward(x), Activation.Relu);
@@ -104,6 +106,8 @@ public sealed class UNet : Layer
         {
             conv = Child("maxpool_conv.1", new DoubleConv(random, inChannels, outChannels, outChannels));
         }
+
+        protected override bool IsBlock => true;
 
         protected override Tensor Apply(Tensor x) => conv.Forward(x.MaxPool2d(2));
     }
@@ -123,7 +127,9 @@ public sealed class UNet : Layer
             conv = Child("conv", new DoubleConv(random, inChannels, bilinear ? inChannels / 2 : outChannels, outChannels));
         }
 
-        public Tensor Forward(Tensor x, Tensor skip)
+        public Tensor Forward(Tensor x, Tensor skip) => IsCheckpointing ? Autograd.Checkpoint(Apply, x, skip) : Apply(x, skip);
+
+        private Tensor Apply(Tensor x, Tensor skip)
         {
             using MemoryScope? scope = Autograd.IsEnabled ? null : TensorMemory.Scope();
             Tensor enlarged = up.Forward(x);

@@ -85,7 +85,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="TrainingException">The loss is not finite.</exception>
     public TrainingState Run(CancellationToken cancel = default)
     {
-        model.Network.Train();
+        model.Network.Train().Checkpoint(recipe.Checkpointing);
         folder.Begin(model, state);
         if (state.Step == 0) folder.Checkpoint(model, recipe, optimizer, state); // the starting weights, so that a run killed early loses nothing either
         // A time budget that ran out leaves an epoch to finish, in this session or, interrupted there, in the next.

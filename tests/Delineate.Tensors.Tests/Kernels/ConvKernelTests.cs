@@ -12,6 +12,7 @@ public sealed unsafe class ConvKernelTests
         { "winograd4", 32, 48, 3, 1, 1, 1, 1, false },
         { "winograd4", 40, 33, 3, 1, 2, 2, 1, false },
         { "winograd4 adjoint", 33, 40, 3, 1, 2, 2, 1, true },
+        { "winograd6", 64, 96, 3, 1, 1, 1, 1, false },
         { "direct", 64, 70, 1, 1, 0, 1, 1, false },
         { "direct", 1024, 33, 1, 1, 0, 1, 1, false },
         { "direct", 300, 33, 1, 2, 0, 1, 1, false },
@@ -20,6 +21,7 @@ public sealed unsafe class ConvKernelTests
         { "adjoint", 21, 40, 2, 2, 0, 1, 1, true },
         { "adjoint", 64, 5, 1, 1, 0, 1, 1, true },
         { "adjoint", 12, 8, 4, 2, 1, 1, 4, true },
+        { "adjoint", 5, 7, 8, 4, 2, 1, 1, true },
         { "depthwise", 70, 70, 3, 1, 1, 1, 70, false },
         { "depthwise", 37, 37, 3, 2, 1, 1, 37, true },
     };
@@ -44,7 +46,8 @@ public sealed unsafe class ConvKernelTests
             if (activation == Activation.Relu) expected = expected.Relu();
             const int Before = 16;
             Tensor wideX = Widen(x, Before, 23, float.NaN), wideResidual = Widen(residual, Before, 8, float.NaN), wideY = Tensor.Full(Wider(to, Before, 40), Untouched);
-            ConvKernel strided = ConvKernel.For(g, adjoint, Rounding.Fast, new PixelStrides(wideX.Shape[3], wideY.Shape[3], wideResidual.Shape[3]));
+            var strides = new PixelStrides(wideX.Shape[3], wideY.Shape[3], wideResidual.Shape[3]);
+            ConvKernel strided = algorithm == "winograd6" ? new Winograd(g, adjoint, 6, strides) : ConvKernel.For(g, adjoint, Rounding.Fast, strides);
             Assert.Equal(algorithm, strided.Algorithm);
             var run = new ConvRun(strided, new ConvWeights(strided, weight.Span, bias.Span), activation);
             for (int again = 0; again < 2; again++) run.Run(Pinned.Of(wideX) + Before, adds ? Pinned.Of(wideResidual) + Before : null, Pinned.Of(wideY) + Before);

@@ -58,6 +58,9 @@ public sealed unsafe class LanesTests
         Same<V>(new((a, b) => V.MultiplyAdd(a, b, a)), new((a, b) => Lanes1.MultiplyAdd(a, b, a)), "multiply-add");
         Same<V>(new(V.Max), new(Lanes1.Max), "maximum");
         Same<V>(new((a, _) => V.Relu(a)), new((a, _) => Lanes1.Relu(a)), "relu");
+        Same<V>(new((a, _) => V.Clamp(a, -1.5f, 4)), new((a, _) => Lanes1.Clamp(a, -1.5f, 4)), "clamp");
+        Same<V>(new((a, _) => V.Round(a)), new((a, _) => Lanes1.Round(a)), "round");
+        Same<V>(new((a, _) => VectorMath.Exp(a)), new((a, _) => VectorMath.Exp(a)), "exponential");
         Same<V>(new(V.WherePositive), new(Lanes1.WherePositive), "where positive");
         Same<V>(new((a, b) => V.WhereEqual(a, b, V.All(9))), new((a, b) => Lanes1.WhereEqual(a, b, Lanes1.All(9))), "where equal");
         Same<V>(new((a, b) => Larger(a, b).Best), new((a, b) => Larger(a, b).Best), "larger");

@@ -1,3 +1,5 @@
+using Delineate.Tensors.Nn;
+using Delineate.Tensors.Optim;
 using Xunit;
 
 namespace Delineate.Tensors.Tests;
@@ -116,6 +118,61 @@ public sealed class TensorMemoryTests
     }
 
     [Fact]
+    public void Backward_gives_a_chains_activations_back_as_it_consumes_them()
+    {
+        const int Links = 20;
+        const long Map = 64 << 10;
+        TensorMemory.Trim(); // a larger buffer of another test's could serve a link
+        Tensor leaf = Tensor.Full([64, 256], 0.5f);
+        leaf.RequiresGrad = true;
+        using MemoryScope scope = TensorMemory.Scope();
+        long start = TensorMemory.BytesInUse;
+        var inUse = new List<long>();
+        Tensor y = leaf;
+        for (int i = 0; i < Links; i++)
+        {
+            y = y.Tanh();
+            y = Autograd.Record(y.View(y.Shape), y, dy =>
+            {
+                inUse.Add(TensorMemory.BytesInUse - start);
+                return dy;
+            });
+        }
+        y.Backward(Tensor.Full(y.Shape, 1));
+        // At link n the activations of those before are alive, the gradient, and the caller's gradient and root.
+        Assert.Equal(Links, inUse.Count);
+        for (int n = 0; n < Links; n++) Assert.InRange(inUse[n], 0, (Links - n + 3) * (Map + 1024));
+        Assert.True(inUse[^1] < inUse[0] / 4, $"{inUse[0]} bytes at the walk's beginning, {inUse[^1]} at its end");
+    }
+
+    [Fact]
+    public void Two_hundred_training_steps_on_changing_sizes_take_no_more_memory_than_the_first_sixty()
+    {
+        TensorMemory.Trim();
+        var random = new Philox(1);
+        var network = new Sequential(
+            new Conv2d(random, 3, 8, 3, padding: 1, bias: false), new BatchNorm2d(8), new Relu(), new Conv2d(random, 8, 8, 3, stride: 2, padding: 1), new Relu(), new Conv2d(random, 8, 4, 1));
+        var optimizer = new Sgd([new ParameterGroup(network.NamedParameters())]);
+        long first = 0, peak = 0;
+        for (int i = 0; i < 200; i++)
+        {
+            (int height, int width) = (8 + (i * 7 % 10), 9 + (i * 5 % 6)); // every combination comes within thirty steps
+            using (TensorMemory.Scope())
+            {
+                Tensor x = Tensor.Full([1 + (i % 3), height, width, 3], 0.5f);
+                Tensor scores = network.Forward(x).ResizeBilinear(height, width);
+                scores.CrossEntropy(new byte[x.Length / 3]).Backward();
+            }
+            optimizer.Step(0.01);
+            network.ZeroGrad();
+            long held = TensorMemory.BytesInUse + TensorMemory.BytesPooled;
+            if (i < 60) first = Math.Max(first, held);
+            else peak = Math.Max(peak, held);
+        }
+        Assert.True(peak <= first * 1.1, $"{first} bytes at most in the first 60 steps, {peak} later");
+    }
+
+    [Fact]
     public void The_next_tensor_of_the_size_gets_the_buffer_that_was_given_back()
     {
         unsafe
@@ -186,6 +243,8 @@ public sealed class TensorMemoryTests
     public void A_size_class_wastes_at_most_an_eighth()
     {
         TensorMemory.Trim();
+        GC.Collect(); // what other tests left would be given back between the two readings
+        GC.WaitForPendingFinalizers();
         for (int length = 200; length < 3_000_000; length = (length * 9 / 8) + 1)
         {
             long before = TensorMemory.BytesInUse;

@@ -10,7 +10,7 @@ public sealed class CrossEntropyTests
         get
         {
             var cases = new TheoryData<int, float, bool, LossReduction>();
-            foreach (int classes in new[] { 1, 2, 3, 8, 11, 16, 21, 40 })
+            foreach (int classes in new[] { 1, 2, 3, 4, 5, 8, 11, 16, 21, 40, 64, 65 })
             {
                 cases.Add(classes, 0, false, LossReduction.Mean);
                 if (classes > 1) cases.Add(classes, 0.1f, true, LossReduction.Mean);
@@ -87,6 +87,50 @@ public sealed class CrossEntropyTests
         float[] losses = logits.CrossEntropy(new byte[] { 1, 0 }, new() { Reduction = LossReduction.None }).ToArray();
         Assert.Equal(2000, losses[0]);
         Assert.Equal(4.1223073e-9f, losses[1], 1e-8f);
+    }
+
+    [Fact]
+    public void Any_number_of_pixels_gives_what_each_pixel_gives_alone()
+    {
+        // Blocks of pixels, registers of pixels and single ones: where a pixel lies changes no bit of its loss or its gradient.
+        const int Classes = 21;
+        Tensor all = GradCheck.Input([150, Classes], 3, 6);
+        byte[] labels = Labels(150, Classes, 255);
+        var each = new CrossEntropyOptions { Reduction = LossReduction.None, LabelSmoothing = 0.05f };
+        (float[] losses, float[] gradients) = Run(0, 150);
+        foreach ((int from, int count) in new[] { (0, 1), (1, 3), (5, 16), (7, 17), (20, 63), (9, 64), (3, 65), (1, 149) })
+        {
+            (float[] someLosses, float[] someGradients) = Run(from, count);
+            TensorAssert.SameBits(losses.AsSpan(from, count), someLosses);
+            TensorAssert.SameBits(gradients.AsSpan(from * Classes, count * Classes), someGradients);
+        }
+
+        (float[], float[]) Run(int from, int count)
+        {
+            Tensor x = Tensor.From(all.Span.Slice(from * Classes, count * Classes), [count, Classes]);
+            x.RequiresGrad = true;
+            Tensor loss = x.CrossEntropy(labels.AsMemory(from, count), each);
+            loss.Backward(Tensor.Full(loss.Shape, 1));
+            return (loss.ToArray(), x.Gradient!.ToArray());
+        }
+    }
+
+    [Fact]
+    public void A_wrong_label_is_found_wherever_it_lies()
+    {
+        for (int place = 0; place < 100; place++)
+        {
+            var labels = new byte[100];
+            labels[place] = 3;
+            var thrown = Assert.Throws<ArgumentOutOfRangeException>(() => Tensor.Zeros([100, 3]).CrossEntropy(labels));
+            Assert.Contains($"at {place} is 3", thrown.Message, StringComparison.Ordinal);
+            var wide = new int[100];
+            wide[place] = 259; // 3 in its lowest byte
+            Assert.Throws<ArgumentOutOfRangeException>(() => Tensor.Zeros([100, 3]).CrossEntropy(wide));
+            wide[place] = -1;
+            Assert.Throws<ArgumentOutOfRangeException>(() => Tensor.Zeros([100, 3]).CrossEntropy(wide));
+        }
+        Tensor.Zeros([100, 300]).CrossEntropy(Enumerable.Range(0, 100).Select(i => (byte)(200 + (i % 56))).ToArray(), new() { IgnoreIndex = -100 });
     }
 
     [Fact]

@@ -38,6 +38,35 @@ public sealed class SlicingTests
     }
 
     [Fact]
+    public void Maps_larger_than_the_caches_and_long_runs_arrive_whole()
+    {
+        // 2 · 192 · 256 · 64 floats: stored around the caches. The runs of the second are shared out.
+        foreach ((Shape shape, int axis) in new (Shape, int)[] { ([1, 192, 256, 64], 3), ([2, 3, 35_000], 1) })
+        {
+            Tensor a = Counted(shape, 1), b = Counted(shape, 0.5f);
+            a.RequiresGrad = true;
+            Tensor joined = Tensor.Concat([a, b], axis);
+            Tensor back = joined.Slice(axis, shape[axis], shape[axis]);
+            TensorAssert.SameBits(b.Span, back.Span);
+            TensorAssert.SameBits(a.Span, joined.Detach().Slice(axis, 0, shape[axis]).Span);
+            Tensor slope = Counted(shape, 3);
+            joined.Slice(axis, 0, shape[axis]).Backward(slope);
+            TensorAssert.SameBits(slope.Span, a.Gradient!.Span);
+            a.ZeroGrad();
+            Tensor.Concat([a, b], axis).Slice(axis, shape[axis], shape[axis]).Backward(slope);
+            Assert.True(a.Gradient!.Span.IndexOfAnyExcept(0f) < 0);
+        }
+
+        static Tensor Counted(Shape shape, float scale)
+        {
+            Tensor x = Tensor.Empty(shape);
+            Span<float> values = x.Span;
+            for (int i = 0; i < values.Length; i++) values[i] = i * scale;
+            return x;
+        }
+    }
+
+    [Fact]
     public void Places_that_are_not_there_are_named()
     {
         foreach ((int start, int length) in new[] { (-1, 2), (2, 2), (0, 4), (3, 1), (1, -1), (1, int.MaxValue) })

@@ -51,6 +51,23 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void Checkpointing_ends_in_the_same_weights()
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { CropSize = [24, 24] };
+        TensorAssert.SameBits(Trained(recipe, out bool plain), Trained(recipe with { Checkpointing = true }, out bool checkpointing));
+        Assert.Equal((false, true), (plain, checkpointing));
+
+        static float[] Trained(Recipe recipe, out bool checkpointing)
+        {
+            using var own = new TinyRun();
+            SemanticModel model = TinyRun.Fcn();
+            TinyRun.Train(model, recipe, own.Folder);
+            checkpointing = model.Network.IsCheckpointing;
+            return [.. model.Network.StateDict().SelectMany(s => s.Tensor.ToArray())];
+        }
+    }
+
+    [Fact]
     public void The_loss_falls_and_the_best_weights_are_those_of_the_best_evaluation()
     {
         Recipe recipe = TinyRun.UNetRecipe with { Epochs = 6, Optimizer = OptimizerKind.AdamW, LearningRate = 0.02, ColorJitter = 0 };

@@ -82,7 +82,9 @@ public class ResNet : Module
     /// <summary>Runs the network. [N, H, W, 3] → four maps.</summary>
     public ResNetFeatures Forward(Tensor x)
     {
-        Tensor c2 = layer1.Forward(stem.Forward(x));
+        // The stem holds no children of its own, so it asks the network.
+        Tensor c1 = IsCheckpointing ? Autograd.Checkpoint(stem.Forward, x) : stem.Forward(x);
+        Tensor c2 = layer1.Forward(c1);
         Tensor c3 = layer2.Forward(c2);
         Tensor c4 = layer3.Forward(c3);
         return new ResNetFeatures(c2, c3, c4, layer4.Forward(c4));
@@ -116,6 +118,8 @@ internal sealed class BasicBlock : Layer
         if (stride != 1 || inChannels != channels) downsample = Child("downsample", new Shortcut(random, inChannels, channels, stride));
     }
 
+    protected override bool IsBlock => true;
+
     protected override Tensor Apply(Tensor x)
     {
         Tensor y = bn1.Forward(conv1.Forward(x), Activation.Relu);
@@ -144,6 +148,8 @@ internal sealed class Bottleneck : Layer
         bn3 = Child("bn3", new BatchNorm2d(outChannels));
         if (stride != 1 || inChannels != outChannels) downsample = Child("downsample", new Shortcut(random, inChannels, outChannels, stride));
     }
+
+    protected override bool IsBlock => true;
 
     protected override Tensor Apply(Tensor x)
     {
