@@ -40,8 +40,8 @@ internal static class BenchCommand
         {
             Notes =
             [
-                "A prediction goes from images in memory to their label maps, a training step to changed weights. Operations are those of the convolutions, 2 for a "
-                + "multiply-add, counted as direct sums: faster algorithms need fewer, so the rate may lie above the machine's peak.",
+                "A prediction goes from images in memory to their label maps, a training step to changed weights. Operations are 2 for a multiply-add, counted as direct sums: "
+                + "faster algorithms need fewer, so the rate may lie above the machine's peak. A training step counts as three predictions.",
             ],
             Examples =
             [
@@ -84,7 +84,7 @@ internal static class BenchCommand
         Sample[] samples = Samples(size, batch, model.Classes.Count);
         Action run = train ? Training(model, new Batch(samples)) : Prediction(model, new Batch(samples).Images);
         double peak = PeakRate.Best(ThreadTeam.Threads);
-        double flops = Flops(model, samples[0], train) * batch;
+        double flops = 2.0 * model.Summarize(size).MultiplyAdds * batch * (train ? 3 : 1); // the gradients of data and of weights cost as much as the forward pass each
         double pace = 0;
         for (int i = 0; i < WarmUpRuns; i++) pace = Milliseconds(run);
         if (pace * runs > LongMs) terminal.Note(Invariant($"timing {runs} runs of about {pace / 1000:F1} s"));
@@ -121,17 +121,6 @@ internal static class BenchCommand
             ["peak_memory_mb"] = memory,
         });
         return 0;
-    }
-
-    /// <summary>Operations of the convolutions of one image's run, 2 for a multiply-add, counted as direct sums.</summary>
-    private static double Flops(Model model, Sample sample, bool train)
-    {
-        long before = ConvGeometry.MultiplyAdds;
-        using Autograd.NoGradScope quiet = Autograd.NoGrad();
-        using MemoryScope scope = TensorMemory.Scope();
-        if (train) model.Loss(new Batch([sample]));
-        else model.Predict(new ImageBatch([sample.Image]));
-        return (train ? 3 : 1) * 2.0 * (ConvGeometry.MultiplyAdds - before); // the gradients of data and of weights cost as much as the forward pass each
     }
 
     private static double Milliseconds(Action run)

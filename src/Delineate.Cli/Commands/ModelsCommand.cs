@@ -15,13 +15,7 @@ internal static class ModelsCommand
     public static Command Create()
     {
         var name = new Argument<string?>("name") { Description = "Show what this network computes, layer by layer", Arity = ArgumentArity.ZeroOrOne, HelpName = "NAME" };
-        var input = new Option<Size2d>("--input")
-        {
-            Description = "The image's height and width for the layer table",
-            HelpName = "HxW",
-            DefaultValueFactory = _ => new Size2d(480, 480),
-            CustomParser = ParseSize,
-        };
+        Option<Size2d> input = SharedOptions.Size("--input", "The image's height and width for the layer table", new Size2d(480, 480));
         Option<int> classes = SharedOptions.Whole("--classes", "Count parameters for so many classes", 1, 255, 21);
         Option<bool> json = SharedOptions.Json();
         var command = new Command("models", "List the networks that can be trained, or show one layer by layer") { name, input, classes, json };
@@ -109,18 +103,4 @@ internal static class ModelsCommand
     private static string Billions(long number) => string.Create(CultureInfo.InvariantCulture, $"{number / 1e9:N2} G");
 
     private static string Megabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:N1} MB");
-
-    private static Size2d ParseSize(ArgumentResult result)
-    {
-        const int Most = 16384;
-        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-        string[] parts = text.Split('x', 'X', '×');
-        if (parts.Length == 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int height)
-            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int width) && height is >= 1 and <= Most && width is >= 1 and <= Most)
-        {
-            return new Size2d(height, width);
-        }
-        result.AddError($"--input takes a height and a width of 1 to {Most}, such as 480x640, not '{text}'");
-        return default;
-    }
 }

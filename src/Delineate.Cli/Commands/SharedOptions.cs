@@ -28,12 +28,13 @@ internal static class SharedOptions
 
     public static Option<string> Weights() => new("--weights") { Description = "A model file (.safetensors) that 'delineate train' wrote", Required = true, HelpName = "FILE" };
 
-    /// <summary>An option that takes a height and a width.</summary>
-    public static Option<Size2d> Size(string name, string description) => new(name)
+    /// <summary>An option that takes a height and a width; required where there is no value to fall back to.</summary>
+    public static Option<Size2d> Size(string name, string description, Size2d? value = null) => new(name)
     {
         Description = description,
-        Required = true,
+        Required = value is null,
         HelpName = "HxW",
+        DefaultValueFactory = value is { } size ? _ => size : null,
         CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d>(result, $"a height and a width of 1 to {MostPixels}, such as 480x640"),
     };
 

@@ -7,12 +7,6 @@ namespace Delineate.Tensors.Kernels;
 internal sealed record ConvGeometry(
     int Batch, Size2d Input, int InChannels, Size2d Output, int OutChannels, Size2d Kernel, Size2d Stride, Size2d Padding, Size2d Dilation, int Groups)
 {
-    [ThreadStatic]
-    private static long multiplyAdds;
-
-    /// <summary>Products that the convolutions which this thread began add up, counted as direct sums.</summary>
-    public static long MultiplyAdds => multiplyAdds;
-
     public int Taps => Kernel.Height * Kernel.Width;
 
     public int InGroup => InChannels / Groups;
@@ -46,7 +40,7 @@ internal sealed record ConvGeometry(
             throw new ShapeException($"Conv2d of {x.Shape} with kernel {kernel}, stride {stride}, padding {padding}, dilation {dilation} leaves no output pixel: use a larger image, more padding, or a smaller kernel or dilation");
         }
         CheckExtent("Conv2d", input, padding, x.Shape[3]);
-        return Counted(new ConvGeometry(x.Shape[0], input, x.Shape[3], new Size2d((int)height, (int)width), w[0], kernel, stride, padding, dilation, groups));
+        return new ConvGeometry(x.Shape[0], input, x.Shape[3], new Size2d((int)height, (int)width), w[0], kernel, stride, padding, dilation, groups);
     }
 
     /// <summary>The geometry of the convolution whose adjoint ConvTranspose2d is: its input is the transposed one's output.</summary>
@@ -77,13 +71,7 @@ internal sealed record ConvGeometry(
         if (height > int.MaxValue || width > int.MaxValue) throw new ShapeException($"{Op} of {x.Shape} with stride {stride} makes a map of {height}×{width}: it is too large");
         var input = new Size2d((int)height, (int)width);
         CheckExtent(Op, input, padding, w[3] * groups);
-        return Counted(new ConvGeometry(x.Shape[0], input, w[3] * groups, output, w[0], kernel, stride, padding, dilation, groups));
-    }
-
-    private static ConvGeometry Counted(ConvGeometry g)
-    {
-        multiplyAdds += (long)g.Batch * g.Output.Height * g.Output.Width * g.OutChannels * g.Depth;
-        return g;
+        return new ConvGeometry(x.Shape[0], input, w[3] * groups, output, w[0], kernel, stride, padding, dilation, groups);
     }
 
     private static long OutputLength(int length, int kernel, int stride, int padding, int dilation)

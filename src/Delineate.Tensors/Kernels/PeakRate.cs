@@ -8,7 +8,7 @@ namespace Delineate.Tensors.Kernels;
 /// What the machine could do at best: multiply-adds on values that never leave the registers. The ceiling that rates of kernels are held
 /// against, and a gauge of how much of the machine other programs take at the moment.
 /// </summary>
-internal static class PeakRate
+public static class PeakRate
 {
     private const int Rounds = 20_000; // between two looks at the clock: some 30 µs
     private const int Chains = 12; // independent sums: more than the multiply-adds in flight of any core so far
