@@ -17,7 +17,7 @@ internal static class OpBench
     public static int Run(string[] args)
     {
         // In this process: the other way builds a project that knows nothing of the repository's settings.
-        IConfig config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
+        IConfig config = DefaultConfig.Instance.AddJob(BenchmarkDotNet.Jobs.Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
         return BenchmarkSwitcher.FromTypes([typeof(ConvolutionProducts), typeof(MapOps)]).Run(args.Length > 0 ? args : ["--filter", "*"], config).Any(s => s.HasCriticalValidationErrors) ? 1 : 0;
     }
 

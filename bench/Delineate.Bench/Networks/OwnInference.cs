@@ -6,9 +6,9 @@ namespace Delineate.Bench.Networks;
 internal static class OwnInference
 {
     /// <summary>The ways in which a network can run, the usual one first.</summary>
-    private static readonly string[] Ways = ["eager"];
+    private static readonly string[] Ways = ["plan", "eager"];
 
-    /// <summary>Every mode, the usual one first: <c>eager</c>, <c>eager-strict</c>, <c>eager-direct</c>.</summary>
+    /// <summary>Every mode, the usual one first: <c>plan</c>, <c>plan-strict</c>, <c>plan-direct</c>, <c>eager</c> ….</summary>
     public static IReadOnlyList<string> Modes { get; } = [.. Ways.SelectMany(w => Enum.GetValues<Rounding>().Select(r => r == Rounding.Fast ? w : $"{w}-{r.ToString().ToLowerInvariant()}"))];
 
     public static Rounding RoundingOf(string mode) => mode.Split('-') is [_, var rounding] ? Enum.Parse<Rounding>(rounding, ignoreCase: true) : Rounding.Fast;
@@ -22,8 +22,15 @@ internal static class OwnInference
         network.Module.Train(false);
         return mode.Split('-')[0] switch
         {
+            "plan" => Planned(),
             "eager" => network.Forward,
             var way => throw new ArgumentException($"Delineate runs an input of {input.Shape} in these ways: {string.Join(", ", Ways)}; not {way}"),
         };
+
+        Func<Tensor, Tensor[]> Planned()
+        {
+            var plans = new PlanCache(network.Module, x => network.Forward(x[0]), new PlanOptions { Rounding = RoundingOf(mode) });
+            return x => plans.Run([x]);
+        }
     }
 }
