@@ -22,9 +22,9 @@ internal abstract record GraphOp
 
     /// <summary>
     /// The op over operands that stay where they are. Inputs come in the order in which they were recorded, missing ones as default; nothing about the
-    /// output's memory is known before the job ran.
+    /// output's memory is known before the work ran.
     /// </summary>
-    public abstract Job Bind(ReadOnlySpan<Operand> inputs, Operand output);
+    public abstract Work Bind(ReadOnlySpan<Operand> inputs, Operand output);
 }
 
 /// <summary>

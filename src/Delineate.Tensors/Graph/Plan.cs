@@ -45,13 +45,13 @@ internal sealed class Plan
     public BoundPlan Bind(float[] arena)
     {
         var memory = new PlanMemory(arena);
-        Job[] jobs = Array.ConvertAll(steps, step => step.Bind(memory));
-        return new BoundPlan(this, arena, jobs, [.. Inputs.Select(v => memory.Of(v).Tensor)], [.. Outputs.Select(v => memory.Of(v).Tensor)]);
+        Work[] work = Array.ConvertAll(steps, step => step.Bind(memory));
+        return new BoundPlan(this, arena, work, [.. Inputs.Select(v => memory.Of(v).Tensor)], [.. Outputs.Select(v => memory.Of(v).Tensor)]);
     }
 }
 
 /// <summary>A plan over one arena: for one thread at a time.</summary>
-internal sealed class BoundPlan(Plan plan, float[] arena, Job[] jobs, Tensor[] inputs, Tensor[] outputs)
+internal sealed class BoundPlan(Plan plan, float[] arena, Work[] work, Tensor[] inputs, Tensor[] outputs)
 {
     /// <summary>Where the inputs are to be written before each run.</summary>
     public IReadOnlyList<Tensor> Inputs => inputs;
@@ -68,6 +68,6 @@ internal sealed class BoundPlan(Plan plan, float[] arena, Job[] jobs, Tensor[] i
             if (given[i].Shape != plan.Inputs[i].Shape) throw new ShapeException($"this plan takes an input of {plan.Inputs[i].Shape}, got {given[i].Shape}");
             given[i].Span.CopyTo(inputs[i].Span);
         }
-        for (int i = 0; i < jobs.Length; i++) jobs[i].Run();
+        for (int i = 0; i < work.Length; i++) work[i].Run();
     }
 }

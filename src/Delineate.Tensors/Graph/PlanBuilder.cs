@@ -163,7 +163,7 @@ internal sealed class PlanBuilder
             (PlanValue x, PlanValue y) = (step.Inputs[0]!, step.Output);
             if (x.Constant is not null || x.Shape != y.Shape || y.Host is not null || IsInParts(x)) continue;
             PlanValue root = x.Root;
-            if (Array.Exists(step.Inputs, v => v is not null && v != x && v.Root == root)) continue;
+            if (Array.Exists(step.Inputs, v => v is not null && v != x && v.Root == root)) continue; // read under another name, maybe in another order
             bool isNeeded = all.Exists(v => v.Root == root && (v.IsOutput || steps.FindLastIndex(s => s.Reads(v)) > at || steps.FindLastIndex(s => s.Output == v) > at));
             if (!isNeeded) y.View(x);
         }

@@ -75,7 +75,7 @@ internal abstract class PlanStep(PlanValue?[] inputs, PlanValue output)
     public abstract bool WritesSpaced { get; }
 
     /// <summary>The step over an arena's memory.</summary>
-    public abstract Job Bind(PlanMemory memory);
+    public abstract Work Bind(PlanMemory memory);
 
     public bool Reads(PlanValue value) => Array.IndexOf(Inputs, value) >= 0;
 }
@@ -89,7 +89,7 @@ internal sealed class OpStep(GraphOp op, PlanValue?[] inputs, PlanValue output) 
 
     public override bool ReadsSpaced(PlanValue value) => op.ReadsSpacedPixels && Inputs[0] == value && Array.LastIndexOf(Inputs, value) == 0;
 
-    public override Job Bind(PlanMemory memory)
+    public override Work Bind(PlanMemory memory)
     {
         var operands = new Operand[Inputs.Length];
         for (int i = 0; i < operands.Length; i++) operands[i] = Inputs[i] is { } input ? memory.Of(input) : default;
@@ -107,13 +107,13 @@ internal sealed class CopyStep(PlanValue part, PlanValue whole, int channel) : P
 
     public override bool ReadsSpaced(PlanValue value) => true;
 
-    public override unsafe Job Bind(PlanMemory memory)
+    public override unsafe Work Bind(PlanMemory memory)
     {
         (Operand from, Operand to) = (memory.Of(Inputs[0]!), memory.Of(Output));
         int channels = Inputs[0]!.Channels;
         float* source = from.Address, target = to.Address + channel;
         (int sourceStride, int targetStride) = (from.PixelStride, to.PixelStride);
-        return Job.Ranges(channels == 0 ? 0 : Inputs[0]!.Pixels, Math.Max(1, Elementwise.Grain / Math.Max(1, channels)), (first, end) =>
+        return Work.Ranges(channels == 0 ? 0 : Inputs[0]!.Pixels, Math.Max(1, Elementwise.Grain / Math.Max(1, channels)), (first, end) =>
             Gather.CopyRows(source + ((long)first * sourceStride), sourceStride, target + ((long)first * targetStride), targetStride, end - first, channels));
     }
 }
@@ -150,13 +150,13 @@ internal sealed class ConvStep(TracedConvolution op, PlanValue x, ConvSource sou
         Packed = (key, weights.Get(key, this, kernel));
     }
 
-    public override unsafe Job Bind(PlanMemory memory)
+    public override unsafe Work Bind(PlanMemory memory)
     {
-        if (Output.Shape.Length == 0) return Job.Nothing;
+        if (Output.Shape.Length == 0) return Work.Nothing;
         Operand residual = Residual is { } added ? memory.Of(added) : default;
         float* from = memory.Of(Inputs[0]!).Address, extra = residual.Address, to = memory.Of(Output).Address;
         var run = new ConvRun(NewKernel(), Packed!.Value.Weights, Activation); // of its own: a kernel serves one run at a time
-        return Job.Once(() => run.Run(from, extra, to));
+        return Work.Once(() => run.Run(from, extra, to));
     }
 
     private ConvKernel NewKernel() =>

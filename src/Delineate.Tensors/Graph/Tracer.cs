@@ -105,8 +105,10 @@ internal sealed class Tracer
         {
             if (!states.TryGetValue(tensor.Block, out string? name))
             {
+                string where = path.Length > 0 ? $" in {path}" : "";
                 throw new GraphException(
-                    $"{reader}{(path.Length > 0 ? $" in {path}" : "")} reads a tensor of {tensor.Shape} that is neither an input, nor an op's output, nor a parameter or buffer of the traced module: register it (Module.Buffer) or use the op's form that takes a number");
+                    $"{reader}{where} reads a tensor of {tensor.Shape} that is neither an input, nor an op's output, nor a parameter or buffer of the traced module: "
+                    + "register it (Module.Buffer) or use the op's form that takes a number");
             }
             values.Add(tensor.Block, value = new GraphValue(tensor.Shape) { State = tensor, StateName = name });
         }

@@ -65,11 +65,11 @@ internal sealed class Broadcast
         else new Broadcast(a.Shape, b.Shape, y.Shape).Rows(a, b, y, op).Run();
     }
 
-    /// <summary>The same as a job.</summary>
-    public static Job RunJob<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
+    /// <summary>The same as work to be run later.</summary>
+    public static Work RunWork<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
         where TOp : struct, IZip =>
-        y.Length == 0 ? Job.Nothing
-        : a.Shape == y.Shape && b.Shape == y.Shape ? Elementwise.ZipJob(a, b, y, op)
+        y.Length == 0 ? Work.Nothing
+        : a.Shape == y.Shape && b.Shape == y.Shape ? Elementwise.ZipWork(a, b, y, op)
         : new Broadcast(a.Shape, b.Shape, y.Shape).Rows(a, b, y, op);
 
     /// <summary>x repeated to a larger shape, times <paramref name="scale"/>.</summary>
@@ -95,14 +95,14 @@ internal sealed class Broadcast
         return Reduction.Sum(gradient, [.. axes], shape);
     }
 
-    private Job Rows<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
+    private Work Rows<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
         where TOp : struct, IZip
     {
         // The last two axes are one block of rows; pieces are ranges of blocks, or of rows where there are few blocks.
         int last = sizes.Length - 1;
         int n = sizes[last];
         int rows = y.Length / n;
-        return Job.Ranges(rows, y.Length < 2 * Elementwise.Grain ? rows : Math.Max(1, Elementwise.Grain / n), (from, to) =>
+        return Work.Ranges(rows, y.Length < 2 * Elementwise.Grain ? rows : Math.Max(1, Elementwise.Grain / n), (from, to) =>
         {
             int tileRows = TileRows(last, n);
             using Scratch tile = Scratch.Floats(tileRows * n);

@@ -30,22 +30,22 @@ internal static class Elementwise
         where TOp : struct, IMap
     {
         if (x.Length < 2 * Grain) Map(x.Span, y.Span, op);
-        else MapJob(x, y, op).Run();
+        else MapWork(x, y, op).Run();
     }
 
-    public static Job MapJob<TOp>(Tensor x, Tensor y, TOp op)
-        where TOp : struct, IMap => Job.Ranges(x.Length, x.Length < 2 * Grain ? x.Length : Grain, (from, to) => Map(x.Span[from..to], y.Span[from..to], op));
+    public static Work MapWork<TOp>(Tensor x, Tensor y, TOp op)
+        where TOp : struct, IMap => Work.Ranges(x.Length, x.Length < 2 * Grain ? x.Length : Grain, (from, to) => Map(x.Span[from..to], y.Span[from..to], op));
 
     /// <summary>y = op(a, b) on tensors of one length; y may be a or b.</summary>
     public static void Zip<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
         where TOp : struct, IZip
     {
         if (a.Length < 2 * Grain) Zip(a.Span, b.Span, y.Span, op);
-        else ZipJob(a, b, y, op).Run();
+        else ZipWork(a, b, y, op).Run();
     }
 
-    public static Job ZipJob<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
-        where TOp : struct, IZip => Job.Ranges(a.Length, a.Length < 2 * Grain ? a.Length : Grain, (from, to) => Zip(a.Span[from..to], b.Span[from..to], y.Span[from..to], op));
+    public static Work ZipWork<TOp>(Tensor a, Tensor b, Tensor y, TOp op)
+        where TOp : struct, IZip => Work.Ranges(a.Length, a.Length < 2 * Grain ? a.Length : Grain, (from, to) => Zip(a.Span[from..to], b.Span[from..to], y.Span[from..to], op));
 
     public static void Map<TOp>(ReadOnlySpan<float> x, Span<float> y, TOp op)
         where TOp : struct, IMap

@@ -7,7 +7,7 @@ internal static unsafe class WindowMean
     private const int ChannelPart = 256;
     private const int ManyCells = 32;    // from here on a window is walked in the order of memory, not channel by channel
 
-    public static Job Forward(Tensor x, AxisWindows rows, AxisWindows columns, Tensor y)
+    public static Work Forward(Tensor x, AxisWindows rows, AxisWindows columns, Tensor y)
     {
         float* from = Pinned.Of(x), to = Pinned.Of(y);
         (int height, int width, int channels) = (x.Shape[1], x.Shape[2], x.Shape[3]);
@@ -17,7 +17,7 @@ internal static unsafe class WindowMean
     }
 
     /// <summary>dx of <see cref="Forward"/>: every input gathers from the windows that see it.</summary>
-    public static Job Backward(Tensor dy, AxisWindows rows, AxisWindows columns, Tensor dx)
+    public static Work Backward(Tensor dy, AxisWindows rows, AxisWindows columns, Tensor dx)
     {
         float* from = Pinned.Of(dy), to = Pinned.Of(dx);
         (int height, int width, int channels) = (dy.Shape[1], dy.Shape[2], dy.Shape[3]);
@@ -26,11 +26,11 @@ internal static unsafe class WindowMean
             LaneLoop.Over(new BackwardKernel(rows, columns, row, height, width, channels, from + channel, to + channel, past), count));
     }
 
-    private static Job EachRow(int rows, int channels, Action<int, int, int> work)
+    private static Work EachRow(int rows, int channels, Action<int, int, int> work)
     {
         int part = rows >= FewRows ? Math.Max(channels, 1) : ChannelPart;
         int parts = (channels + part - 1) / part;
-        return new Job(rows * parts, i => work(i / parts, i % parts * part, Math.Min(part, channels - (i % parts * part))));
+        return new Work(rows * parts, i => work(i / parts, i % parts * part, Math.Min(part, channels - (i % parts * part))));
     }
 
     private readonly struct ForwardKernel(AxisWindows rows, AxisWindows columns, int row, int height, int width, int channels, float* x, float* y, bool past) : ILaneKernel

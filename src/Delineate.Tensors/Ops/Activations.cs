@@ -305,5 +305,5 @@ internal sealed record TracedMap<TOp>(string Function, TOp Op) : GraphOp
 
     public override bool RunsInPlace => true;
 
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Elementwise.MapJob(inputs[0].Tensor, output.Tensor, Op);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Elementwise.MapWork(inputs[0].Tensor, output.Tensor, Op);
 }

@@ -32,5 +32,5 @@ public static class AdaptiveAvgPool2dOp
 /// <summary>Reads x.</summary>
 internal sealed record TracedAdaptiveAvgPool2d(AxisWindows Rows, AxisWindows Columns) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

@@ -172,5 +172,5 @@ internal sealed record TracedZip<TOp>(string Function, TOp Op) : GraphOp
 
     public override bool RunsInPlace => true;
 
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Broadcast.RunJob(inputs[0].Tensor, inputs[1].Tensor, output.Tensor, Op);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Broadcast.RunWork(inputs[0].Tensor, inputs[1].Tensor, output.Tensor, Op);
 }

@@ -31,5 +31,5 @@ public static class AvgPool2dOp
 /// <summary>Reads x.</summary>
 internal sealed record TracedAvgPool2d(AxisWindows Rows, AxisWindows Columns) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

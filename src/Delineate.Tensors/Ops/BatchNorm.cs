@@ -122,12 +122,12 @@ public static unsafe class BatchNormOp
 /// <summary>With running statistics. Reads x, weight, bias, running mean, running variance, residual.</summary>
 internal sealed record TracedBatchNorm(float Epsilon, Activation Activation) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {
         (Tensor x, Tensor? weight, Tensor? bias, Tensor mean, Tensor variance) = (inputs[0].Tensor, inputs[1].Optional, inputs[2].Optional, inputs[3].Tensor, inputs[4].Tensor);
         (Tensor? residual, Tensor y, int channels) = (inputs[5].Optional, output.Tensor, x.Shape[^1]);
-        if (x.Length == 0) return Job.Nothing;
+        if (x.Length == 0) return Work.Nothing;
         Tensor norm = Tensor.Unpooled([4, channels]);
-        return Job.Once(() => BatchNormOp.Forward(x, x.Length / channels, channels, weight, bias, mean, variance, false, 0, Epsilon, Activation, residual, norm, y));
+        return Work.Once(() => BatchNormOp.Forward(x, x.Length / channels, channels, weight, bias, mean, variance, false, 0, Epsilon, Activation, residual, norm, y));
     }
 }

@@ -41,10 +41,10 @@ internal abstract record TracedConvolution(ConvGeometry Geometry, bool IsTranspo
 {
     public override long MultiplyAdds(GraphNode node) => (long)Geometry.OutputShape.Length * Geometry.Depth;
 
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {
         (Tensor x, Tensor weight, Tensor? bias, Tensor y) = (inputs[0].Tensor, inputs[1].Tensor, inputs[2].Optional, output.Tensor);
-        return Job.Once(() =>
+        return Work.Once(() =>
         {
             ReadOnlySpan<float> first = bias is null ? default : bias.Span;
             if (IsTransposed) Convolution.BackwardData(Geometry, x.Span, weight.Span, first, y.Span);

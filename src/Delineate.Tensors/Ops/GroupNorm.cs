@@ -117,11 +117,11 @@ public static unsafe class GroupNormOp
 /// <summary>Reads x, weight, bias.</summary>
 internal sealed record TracedGroupNorm(int Groups, float Epsilon) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {
         (Tensor x, Tensor? weight, Tensor? bias, Tensor y) = (inputs[0].Tensor, inputs[1].Optional, inputs[2].Optional, output.Tensor);
-        if (x.Length == 0) return Job.Nothing;
+        if (x.Length == 0) return Work.Nothing;
         Tensor norm = Tensor.Unpooled([x.Shape[0], 4, x.Shape[^1]]);
-        return Job.Once(() => GroupNormOp.Forward(x, Groups, weight, bias, Epsilon, norm, y));
+        return Work.Once(() => GroupNormOp.Forward(x, Groups, weight, bias, Epsilon, norm, y));
     }
 }

@@ -67,10 +67,10 @@ public static class Indexing
         int Source(int i) => (((i / (count * inner) * length) + chosen[i]) * inner) + (i % inner);
     }
 
-    internal static Job Select(Tensor x, int axis, int[] chosen, Tensor y)
+    internal static Work Select(Tensor x, int axis, int[] chosen, Tensor y)
     {
         (int inner, int outer, int length) = (x.Shape.Product(axis + 1, x.Shape.Rank), x.Shape.Product(0, axis), x.Shape[axis]);
-        return Job.Ranges(outer * chosen.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, inner)), (from, to) =>
+        return Work.Ranges(outer * chosen.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, inner)), (from, to) =>
         {
             for (int i = from; i < to; i++)
             {
@@ -94,5 +94,5 @@ public static class Indexing
 /// <summary>Reads x.</summary>
 internal sealed record TracedIndexSelect(int Axis, int[] Indices) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Indexing.Select(inputs[0].Tensor, Axis, Indices, output.Tensor);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Indexing.Select(inputs[0].Tensor, Axis, Indices, output.Tensor);
 }

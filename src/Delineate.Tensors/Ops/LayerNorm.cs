@@ -33,11 +33,11 @@ public static unsafe class LayerNormOp
         return y;
     }
 
-    internal static Job Forward(Tensor x, int rows, int length, Tensor? weight, Tensor? bias, float eps, Tensor moments, Tensor y)
+    internal static Work Forward(Tensor x, int rows, int length, Tensor? weight, Tensor? bias, float eps, Tensor moments, Tensor y)
     {
         float* from = Pinned.Of(x), to = Pinned.Of(y), weights = Pinned.OfOptional(weight), biases = Pinned.OfOptional(bias);
         float* means = Pinned.Of(moments), inverses = means + rows;
-        return Job.Ranges(rows, Math.Max(1, Grain / Math.Max(1, length)), (first, end) =>
+        return Work.Ranges(rows, Math.Max(1, Grain / Math.Max(1, length)), (first, end) =>
         {
             for (int row = first; row < end; row++)
             {
@@ -184,6 +184,6 @@ public static unsafe class LayerNormOp
 /// <summary>Reads x, weight, bias.</summary>
 internal sealed record TracedLayerNorm(int Rows, int Length, float Epsilon) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) =>
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) =>
         LayerNormOp.Forward(inputs[0].Tensor, Rows, Length, inputs[1].Optional, inputs[2].Optional, Epsilon, Tensor.Unpooled([2, Rows]), output.Tensor);
 }

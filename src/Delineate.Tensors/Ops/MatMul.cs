@@ -116,9 +116,9 @@ internal sealed record TracedMatMul(int Rows, int Columns, int Depth, bool Trans
 {
     public override long MultiplyAdds(GraphNode node) => (long)node.Output.Shape.Length * Depth;
 
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {
         (Tensor a, Tensor b, Tensor y) = (inputs[0].Tensor, inputs[1].Tensor, output.Tensor);
-        return Job.Once(() => MatMulOp.Forward(Rows, Columns, Depth, TransposeA, TransposeB, a, b, y, Pairs));
+        return Work.Once(() => MatMulOp.Forward(Rows, Columns, Depth, TransposeA, TransposeB, a, b, y, Pairs));
     }
 }

@@ -18,6 +18,7 @@ public static unsafe class MaxPool2dOp
         if (!x.WantsGrad)
         {
             Forward(window, Pinned.Of(x), window.Channels, Pinned.Of(y), null).Run();
+            GC.KeepAlive(x); // the work knows addresses only
             return y;
         }
         // The winner of each output, as its cell in the window: a byte where that suffices, else a float.
@@ -27,7 +28,7 @@ public static unsafe class MaxPool2dOp
     }
 
     /// <summary>Pixels of x are <paramref name="xPixel"/> floats apart; <paramref name="winners"/> may be null.</summary>
-    internal static Job Forward(Window2d window, float* x, int xPixel, float* y, float* winners) =>
+    internal static Work Forward(Window2d window, float* x, int xPixel, float* y, float* winners) =>
         new(window.Batch * window.Output.Height, row => LaneLoop.Over(new ForwardKernel(window, row, x, xPixel, y, winners), window.Channels));
 
     private static Tensor Backward(Tensor dy, Window2d window, Tensor winners)
@@ -157,5 +158,5 @@ internal sealed unsafe record TracedMaxPool2d(Window2d Window) : GraphOp
 {
     public override bool ReadsSpacedPixels => true;
 
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => MaxPool2dOp.Forward(Window, inputs[0].Address, inputs[0].PixelStride, output.Address, null);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => MaxPool2dOp.Forward(Window, inputs[0].Address, inputs[0].PixelStride, output.Address, null);
 }

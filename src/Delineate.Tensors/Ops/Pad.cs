@@ -58,11 +58,11 @@ public static class Padding
         return sources;
     }
 
-    internal static Job Forward(Tensor x, Tensor y, int[] rows, int[] columns, int left, float value)
+    internal static Work Forward(Tensor x, Tensor y, int[] rows, int[] columns, int left, float value)
     {
         (int height, int width, int channels) = (x.Shape[1], x.Shape[2], x.Shape[3]);
         int line = columns.Length * channels;
-        return Job.Ranges(y.Shape[0] * rows.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, line)), (from, to) =>
+        return Work.Ranges(y.Shape[0] * rows.Length, Math.Max(1, Elementwise.Grain / Math.Max(1, line)), (from, to) =>
         {
             for (int i = from; i < to; i++)
             {
@@ -119,5 +119,5 @@ public static class Padding
 /// <summary>For each row and column of the output the one it copies, −1 for the value. Reads x.</summary>
 internal sealed record TracedPad(int[] Rows, int[] Columns, int Left, float Value) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Padding.Forward(inputs[0].Tensor, output.Tensor, Rows, Columns, Left, Value);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Padding.Forward(inputs[0].Tensor, output.Tensor, Rows, Columns, Left, Value);
 }

@@ -30,9 +30,9 @@ public static class Permutation
         return y;
     }
 
-    internal static Job Reorder(Tensor x, int[] order, Tensor y)
+    internal static Work Reorder(Tensor x, int[] order, Tensor y)
     {
-        if (y.Length == 0) return Job.Nothing;
+        if (y.Length == 0) return Work.Nothing;
 
         // Axes of y, innermost last, each with its step in x; those that lie side by side in both are one axis.
         var axes = new List<(int Size, int Step)>();
@@ -43,22 +43,22 @@ public static class Permutation
             if (axes.Count > 0 && axes[^1].Step == size * step) axes[^1] = (axes[^1].Size * size, step);
             else axes.Add((size, step));
         }
-        if (axes.Count <= 1) return Job.Once(() => x.Span.CopyTo(y.Span));
+        if (axes.Count <= 1) return Work.Once(() => x.Span.CopyTo(y.Span));
         return axes[^1].Step == 1 ? CopyRuns(x, y, axes) : Transpose(x, y, axes);
     }
 
     /// <summary>The last axis stays last: its runs are copied whole.</summary>
-    private static Job CopyRuns(Tensor x, Tensor y, List<(int Size, int Step)> axes)
+    private static Work CopyRuns(Tensor x, Tensor y, List<(int Size, int Step)> axes)
     {
         int run = axes[^1].Size;
-        return Job.Ranges(y.Length / run, Math.Max(1, Elementwise.Grain / run), (from, to) =>
+        return Work.Ranges(y.Length / run, Math.Max(1, Elementwise.Grain / run), (from, to) =>
         {
             for (int i = from; i < to; i++) x.Span.Slice(Place(i, axes, axes.Count - 1, -1), run).CopyTo(y.Span[(i * run)..]);
         });
     }
 
     /// <summary>Another axis of x runs fastest: tiles of that axis and y's last one are turned over, for every place along the others.</summary>
-    private static Job Transpose(Tensor x, Tensor y, List<(int Size, int Step)> axes)
+    private static Work Transpose(Tensor x, Tensor y, List<(int Size, int Step)> axes)
     {
         int across = axes.FindIndex(axis => axis.Step == 1);
         (int rows, int columns, int columnStep) = (axes[across].Size, axes[^1].Size, axes[^1].Step);
@@ -66,7 +66,7 @@ public static class Permutation
         for (int i = across + 1; i < axes.Count; i++) rowStep *= axes[i].Size;
         int bands = (rows + Tile - 1) / Tile;
         int planes = y.Length / (rows * columns);
-        return Job.Ranges(planes * bands, Math.Max(1, Elementwise.Grain / (Tile * columns)), (from, to) =>
+        return Work.Ranges(planes * bands, Math.Max(1, Elementwise.Grain / (Tile * columns)), (from, to) =>
         {
             ReadOnlySpan<float> source = x.Span;
             Span<float> target = y.Span;
@@ -120,5 +120,5 @@ public static class Permutation
 /// <summary>Reads x.</summary>
 internal sealed record TracedPermute(int[] Order) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Permutation.Reorder(inputs[0].Tensor, Order, output.Tensor);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Permutation.Reorder(inputs[0].Tensor, Order, output.Tensor);
 }

@@ -149,25 +149,25 @@ internal sealed record TracedSum(int[] Axes, float Scale) : GraphOp
 {
     public override string Name => Scale == 1 ? nameof(Reductions.Sum) : nameof(Reductions.Mean);
 
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Sum(x, Axes, output.Shape, Scale));
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Sum(x, Axes, output.Shape, Scale));
 }
 
 /// <summary>Reads x.</summary>
 internal sealed record TracedMax(int[] Axes) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Max(x, Axes, output.Shape));
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Max(x, Axes, output.Shape));
 }
 
 /// <summary>Reads x.</summary>
 internal sealed record TracedVariance(int[] Axes, bool Unbiased, bool KeepDims) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => x.Variance(Axes, Unbiased, KeepDims));
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => x.Variance(Axes, Unbiased, KeepDims));
 }
 
 /// <summary>Ops that reduce make tensors on their way; what comes out is far smaller than what goes in, so that its copy costs nothing.</summary>
 file static class Results
 {
-    public static Job Into(Tensor x, Tensor y, Func<Tensor, Tensor> op) => Job.Once(() =>
+    public static Work Into(Tensor x, Tensor y, Func<Tensor, Tensor> op) => Work.Once(() =>
     {
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         using MemoryScope scope = TensorMemory.Scope();

@@ -33,9 +33,9 @@ public static class Reshaping
 /// <summary>Another name for its input's memory. Reads x.</summary>
 internal sealed record TracedReshape : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {
         (Tensor x, Tensor y) = (inputs[0].Tensor, output.Tensor);
-        return Job.Once(() => x.Span.CopyTo(y.Span));
+        return Work.Once(() => x.Span.CopyTo(y.Span));
     }
 }

@@ -35,7 +35,7 @@ public static unsafe class ResizeBilinearOp
         return Autograd.Record(y, x, dy => Backward(dy, shape, rows, columns));
     }
 
-    internal static Job Forward(Tensor x, AxisResize rows, AxisResize columns, Tensor y)
+    internal static Work Forward(Tensor x, AxisResize rows, AxisResize columns, Tensor y)
     {
         int channels = x.Shape[3];
         long inputRow = (long)columns.Inputs * channels;
@@ -43,7 +43,7 @@ public static unsafe class ResizeBilinearOp
         float* from = Pinned.Of(x), to = Pinned.Of(y);
         bool past = LaneLoop.IsPastCaches(y.Length, outputRow);
         int parts = (rows.Outputs + PieceRows - 1) / PieceRows;
-        return new Job(y.Length == 0 ? 0 : x.Shape[0] * parts, piece =>
+        return new Work(y.Length == 0 ? 0 : x.Shape[0] * parts, piece =>
         {
             (int image, int first) = (piece / parts, piece % parts * PieceRows);
             // Two input rows, already stretched to the output's width: many output rows lie between the same two.
@@ -231,5 +231,5 @@ public static unsafe class ResizeBilinearOp
 /// <summary>Reads x.</summary>
 internal sealed record TracedResizeBilinear(AxisResize Rows, AxisResize Columns) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => ResizeBilinearOp.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => ResizeBilinearOp.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

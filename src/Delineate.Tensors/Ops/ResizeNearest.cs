@@ -62,5 +62,5 @@ public static unsafe class ResizeNearestOp
 /// <summary>Reads x.</summary>
 internal sealed record TracedResizeNearest(AxisWindows Rows, AxisWindows Columns) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
 }

@@ -75,17 +75,17 @@ public static class Slicing
     /// Copies <paramref name="length"/> places along an axis from one tensor to another; <paramref name="clearRest"/> writes zeros to the other's remaining
     /// places. What is larger than the caches is stored around them.
     /// </summary>
-    internal static unsafe Job Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis, bool clearRest = false)
+    internal static unsafe Work Copy(Tensor from, int fromStart, Tensor to, int toStart, int length, int axis, bool clearRest = false)
     {
         int inner = from.Shape.Product(axis + 1, from.Shape.Rank);
         int outer = from.Shape.Product(0, axis);
         (int stepFrom, int stepTo, int run) = (from.Shape[axis] * inner, to.Shape[axis] * inner, length * inner);
         int before = clearRest ? toStart * inner : 0, written = clearRest ? stepTo : run;
-        if (written == 0 || to.Length == 0) return Job.Nothing;
+        if (written == 0 || to.Length == 0) return Work.Nothing;
         bool past = LaneLoop.IsPastCaches(to.Length, stepTo) && run % Lanes16.Count == 0 && toStart * inner % Lanes16.Count == 0;
         float* source = Pinned.Of(from) + (fromStart * inner), target = Pinned.Of(to) + (clearRest ? 0 : toStart * inner);
         int parts = (written + LongRun - 1) / LongRun;
-        return Job.Ranges(outer * parts, Math.Max(1, Elementwise.Grain / Math.Min(written, LongRun)), (start, end) =>
+        return Work.Ranges(outer * parts, Math.Max(1, Elementwise.Grain / Math.Min(written, LongRun)), (start, end) =>
         {
             for (int job = start; job < end; job++)
             {
@@ -104,17 +104,17 @@ public static class Slicing
 /// <summary>Reads the parts.</summary>
 internal sealed record TracedConcat(int Axis) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output)
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {
-        var copies = new Job[inputs.Length];
+        var copies = new Work[inputs.Length];
         for (int i = 0, at = 0; i < inputs.Length; at += inputs[i++].Shape[Axis])
             copies[i] = Slicing.Copy(inputs[i].Tensor, 0, output.Tensor, at, inputs[i].Shape[Axis], Axis);
-        return Job.Once(() => Array.ForEach(copies, static copy => copy.Run()));
+        return Work.Once(() => Array.ForEach(copies, static copy => copy.Run()));
     }
 }
 
 /// <summary>Reads x.</summary>
 internal sealed record TracedSlice(int Axis, int Start, int Length) : GraphOp
 {
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => Slicing.Copy(inputs[0].Tensor, Start, output.Tensor, 0, Length, Axis);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Slicing.Copy(inputs[0].Tensor, Start, output.Tensor, 0, Length, Axis);
 }

@@ -36,12 +36,12 @@ public static class SoftmaxOps
         return op(x.Permute(order)).Permute(order);
     }
 
-    internal static unsafe Job Forward(Tensor x, Tensor y, bool isLog)
+    internal static unsafe Work Forward(Tensor x, Tensor y, bool isLog)
     {
-        if (x.Length == 0) return Job.Nothing;
+        if (x.Length == 0) return Work.Nothing;
         int length = x.Shape[-1];
         if (length <= ClassRows.MostClasses && !isLog) return ForwardOfFew(x, y, length);
-        return Job.Ranges(x.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
+        return Work.Ranges(x.Length / length, Math.Max(1, Elementwise.Grain / length), (from, to) =>
         {
             fixed (float* source = x.Span, target = y.Span)
             {
@@ -69,12 +69,12 @@ public static class SoftmaxOps
     }
 
     /// <summary>Softmax of short rows, a block of them at a time.</summary>
-    private static unsafe Job ForwardOfFew(Tensor x, Tensor y, int classes)
+    private static unsafe Work ForwardOfFew(Tensor x, Tensor y, int classes)
     {
         const int Block = ClassRows.Block;
         int[] places = ClassRows.Places(classes);
         float* source = Pinned.Of(x), target = Pinned.Of(y);
-        return Job.Ranges(x.Length / classes, Block * Math.Max(1, Elementwise.Grain / (classes * Block)), (from, to) =>
+        return Work.Ranges(x.Length / classes, Block * Math.Max(1, Elementwise.Grain / (classes * Block)), (from, to) =>
         {
             float* max = stackalloc float[Block];
             float* factor = stackalloc float[Block];
@@ -141,5 +141,5 @@ internal sealed record TracedSoftmax(bool IsLog) : GraphOp
 {
     public override string Name => IsLog ? nameof(SoftmaxOps.LogSoftmax) : nameof(SoftmaxOps.Softmax);
 
-    public override Job Bind(ReadOnlySpan<Operand> inputs, Operand output) => SoftmaxOps.Forward(inputs[0].Tensor, output.Tensor, IsLog);
+    public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => SoftmaxOps.Forward(inputs[0].Tensor, output.Tensor, IsLog);
 }
