@@ -22,12 +22,7 @@ public sealed class TrainingStepTests
         ThreadTeam.Threads = 1; // several take working memory in changing numbers, and a gradient then gets now this buffer, now that larger one
         try
         {
-            Step();
-            Step();
-            long after = TensorMemory.BytesInUse; // falls only when the collector takes what other tests left
-            Step();
-            Step();
-            Assert.InRange(TensorMemory.BytesInUse, 0, after);
+            AssertKeepsNothing(Step);
         }
         finally
         {
@@ -66,11 +61,7 @@ public sealed class TrainingStepTests
     {
         var network = new UNet(new Philox(1), new UNetOptions { Channels = 4, Depth = 2 });
         var optimizer = new AdamW([new ParameterGroup(network.NamedParameters())]);
-        Step();
-        Step();
-        long after = TensorMemory.BytesInUse; // falls only when the collector takes what other tests left
-        Step();
-        Assert.InRange(TensorMemory.BytesInUse, 0, after);
+        AssertKeepsNothing(Step);
 
         void Step()
         {
@@ -145,6 +136,24 @@ public sealed class TrainingStepTests
             }
             return [.. network.StateDict().SelectMany(s => s.Tensor.ToArray())];
         }
+    }
+
+    /// <summary>
+    /// A step that keeps something holds more after every repetition; a gradient that got a larger buffer of the pool this time comes and
+    /// goes. So the least of several counts is compared.
+    /// </summary>
+    private static void AssertKeepsNothing(Action step)
+    {
+        step();
+        step();
+        long after = TensorMemory.BytesInUse; // falls when the collector takes what other tests left
+        long least = long.MaxValue;
+        for (int i = 0; i < 5; i++)
+        {
+            step();
+            least = Math.Min(least, TensorMemory.BytesInUse);
+        }
+        Assert.InRange(least, 0, after);
     }
 
     private static Fcn SmallFcn() => new(new Philox(2), new FcnOptions { Depth = 18, NumClasses = 4, AuxiliaryHead = true, WidthDivisor = 16 });
