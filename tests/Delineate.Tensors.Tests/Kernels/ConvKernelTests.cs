@@ -68,7 +68,7 @@ public sealed unsafe class ConvKernelTests
         {
             ConvKernel kernel = ConvKernel.For(g, false, Rounding.Direct, new PixelStrides(8, stride, 8));
             Tensor y = Tensor.Full([x.Length / 8, stride], float.NaN);
-            new ConvRun(kernel, new ConvWeights(kernel, weight.Span, bias.Span), Activation.Relu).Run(Pinned.Of(x), null, Pinned.Of(y));
+            new ConvRun(kernel, new ConvWeights(kernel, weight, bias.Span), Activation.Relu).Run(Pinned.Of(x), null, Pinned.Of(y));
             ReadOnlySpan<float> map = x.Span, w = weight.Span, b = bias.Span, result = y.Span;
             double worst = 0;
             for (int pixel = 0; pixel < x.Length / 8; pixel++)
