@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Delineate.Tensors.Kernels;
 
 namespace Delineate.Tensors.Weights;
@@ -120,7 +121,9 @@ internal static unsafe class StridedCopy
             for (long i = 0; i < lines.Size; i++)
             {
                 float* source = from + (i * lines.From) + (start * stride), target = to + (i * lines.To) + start;
-                for (int k = 0; k < count; k++) target[k] = source[k * stride];
+                int k = 0;
+                for (; k + 4 <= count; k += 4) Vector128.Create(source[k * stride], source[(k + 1) * stride], source[(k + 2) * stride], source[(k + 3) * stride]).Store(target + k);
+                for (; k < count; k++) target[k] = source[k * stride];
             }
         }
     }

@@ -84,7 +84,7 @@ public sealed class RunFolder
         try
         {
             optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
-                .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value.ToTensor()));
+                .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value));
             return JsonText.Read(json, TrainingJson.Default.TrainingState, new TrainingState())
                 ?? throw new TrainingException($"{Last} holds no place in a training run");
         }
