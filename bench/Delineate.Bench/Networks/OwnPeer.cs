@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
+using Delineate.Tensors.Nn;
 using Delineate.Tensors.Optim;
 using Delineate.Tensors.Weights;
 
@@ -22,7 +23,8 @@ internal abstract class OwnPeer
     {
         ThreadTeam.Threads = threads;
         using RoundingPolicy.RoundingScope allowed = RoundingPolicy.Use(OwnInference.RoundingOf(mode));
-        OwnNetwork network = OwnNetworks.Create(workload);
+        OwnNetwork network;
+        using (Init.Skip()) network = OwnNetworks.Create(workload);
         using (WeightFile file = WeightFile.Open(Path.Combine(folder, "weights.pth"))) WeightLoading.Load(network.Module, file);
         JsonNode work = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "work.json")))!;
         var shape = Shape.Of([.. work["input"]!.AsArray().Select(n => (int)n!)]);

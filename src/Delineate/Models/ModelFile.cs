@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Delineate.Tensors;
+using Delineate.Tensors.Nn;
 using Delineate.Tensors.Weights;
 
 namespace Delineate.Models;
@@ -22,7 +23,8 @@ public static class ModelFile
     {
         using WeightFile file = SafetensorsFile.Open(path);
         card = ReadCard(file.Metadata, path);
-        Model model = card.NewModel(path);
+        Model model;
+        using (Init.Skip()) model = card.NewModel(path); // every weight comes from the file, or the model is not handed out
         LoadWeights(file, model);
         model.Network.Train(false);
         return model;
