@@ -10,6 +10,7 @@ namespace Delineate.Tensors.Weights;
 internal static unsafe class StridedCopy
 {
     private const int PieceLength = 1 << 18; // floats
+    private const int MostGap = 16; // elements that are read for one that is wanted; sparser views are read place by place
     private const int Line = 16; // floats of a 64-byte cache line
 
     /// <summary>Copies from memory.</summary>
@@ -19,34 +20,49 @@ internal static unsafe class StridedCopy
         fixed (float* source = from, target = to) Arrange(Axes(view), source + view.Offset, target);
     }
 
-    /// <summary>Copies from a file.</summary>
+    /// <summary>Copies from a file. It reads no more than some times what it copies, however far apart a hostile file says that its elements lie.</summary>
     /// <exception cref="WeightsFormatException">The file was cut short or cannot be read.</exception>
     public static void Run(FileValues from, StridedView view, Span<float> to)
     {
         if (to.IsEmpty) return;
-        Axis[] axes = Axes(view);
-        int cut = 0;
-        for (int i = 1; i < axes.Length; i++)
-        {
-            if (axes[i].From > axes[cut].From) cut = i;
-        }
-        Axis along = axes[cut];
-        long reach = 1 + axes.Where((_, i) => i != cut).Sum(a => (a.Size - 1) * a.From); // of one place on that axis, from its first to its last element
-        // Where places overlap, to read each by itself would read the same elements many times over.
-        long pieceSize = along.From >= reach ? Math.Clamp(PieceLength / along.From, 1, along.Size) : along.Size;
-        fixed (float* start = to)
-        {
-            float* target = start;
-            ThreadTeam.Run((int)((along.Size + pieceSize - 1) / pieceSize), i =>
-            {
-                long first = i * pieceSize;
-                Axis[] piece = [.. axes];
-                piece[cut] = along with { Size = Math.Min(pieceSize, along.Size - first) };
-                CopyPiece(from, view.Offset + (first * along.From), (int)(((piece[cut].Size - 1) * along.From) + reach), piece, target + (first * along.To));
-            });
-        }
+        fixed (float* target = to) Copy(from, view.Offset, Axes(view), target);
     }
 
+    private static void Copy(FileValues from, long first, Axis[] axes, float* target)
+    {
+        int cut = 0;
+        (long count, long reach) = (1, 1); // elements of the view, and of the file from its first to its last
+        for (int i = 0; i < axes.Length; i++)
+        {
+            count *= axes[i].Size;
+            reach += (axes[i].Size - 1) * axes[i].From;
+            if (axes[i].From > axes[cut].From) cut = i;
+        }
+        if (axes is [] or [{ From: 1 }] && count <= PieceLength)
+        {
+            from.Read(first, new Span<float>(target, (int)count));
+            return;
+        }
+        Axis along = axes[cut];
+        if (reach > MostGap * count)
+        {
+            Axis[] place = [.. axes[..cut], .. axes[(cut + 1)..]];
+            for (long i = 0; i < along.Size; i++) Copy(from, first + (i * along.From), place, target + (i * along.To));
+            return;
+        }
+        long placeReach = reach - ((along.Size - 1) * along.From);
+        // Where places overlap, to read each by itself would read the same elements many times over.
+        long pieceSize = along.From >= placeReach ? Math.Clamp(PieceLength / along.From, 1, along.Size) : along.Size;
+        ThreadTeam.Run((int)((along.Size + pieceSize - 1) / pieceSize), i =>
+        {
+            long start = i * pieceSize;
+            Axis[] piece = [.. axes];
+            piece[cut] = along with { Size = Math.Min(pieceSize, along.Size - start) };
+            CopyPiece(from, first + (start * along.From), (int)(((piece[cut].Size - 1) * along.From) + placeReach), piece, target + (start * along.To));
+        });
+    }
+
+    /// <summary>Copies a stretch of <paramref name="length"/> elements of the file.</summary>
     private static void CopyPiece(FileValues from, long first, int length, Axis[] axes, float* target)
     {
         if (axes is [{ From: 1 }])
@@ -72,14 +88,14 @@ internal static unsafe class StridedCopy
             else axes.Add(new Axis(size, view.Strides[i], to));
             to *= size;
         }
-        return axes.Count > 0 ? [.. axes] : [new Axis(1, 1, 1)];
+        return [.. axes];
     }
 
     /// <summary>Loops over all axes but two: the target's innermost, and of the others the one along which the source is densest.</summary>
     private static void Arrange(Axis[] axes, float* from, float* to)
     {
-        Axis row = axes[0], lines = new(1, 0, 0);
-        Span<Axis> outer = axes.AsSpan(1).ToArray();
+        Axis row = axes.Length > 0 ? axes[0] : new Axis(1, 1, 1), lines = new(1, 0, 0);
+        Span<Axis> outer = axes.Skip(1).ToArray();
         if (outer.Length > 0)
         {
             int densest = 0;
@@ -122,7 +138,8 @@ internal static unsafe class StridedCopy
             {
                 float* source = from + (i * lines.From) + (start * stride), target = to + (i * lines.To) + start;
                 int k = 0;
-                for (; k + 4 <= count; k += 4) Vector128.Create(source[k * stride], source[(k + 1) * stride], source[(k + 2) * stride], source[(k + 3) * stride]).Store(target + k);
+                for (; k + 4 <= count; k += 4)
+                    Vector128.Create(source[k * stride], source[(k + 1) * stride], source[(k + 2) * stride], source[(k + 3) * stride]).Store(target + k);
                 for (; k < count; k++) target[k] = source[k * stride];
             }
         }

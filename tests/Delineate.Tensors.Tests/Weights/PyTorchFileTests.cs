@@ -222,7 +222,7 @@ public sealed class PyTorchFileTests
     [Fact]
     public void Mutated_files_are_read_or_refused()
     {
-        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample().Build()], Fuzzer.InputCount, 3, ReadAll, file => (64L * file.Length) + (1 << 20));
+        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample().Build(), Strided().Build()], Fuzzer.InputCount, 3, ReadAll, file => (64L * file.Length) + (1 << 20));
         Assert.True(report.Refused > 500 && report.Accepted > 10, report.ToString());
     }
 
@@ -247,6 +247,11 @@ public sealed class PyTorchFileTests
         .Text("w").Tensor("FloatStorage", "0", 8, 0, [2, 2, 2, 1], [4, 2, 1, 1])
         .Text("b").Tensor("HalfStorage", "1", 4, 1, [3], [1])
         .Op('u').Op('}').Text("_metadata").Op('}').Op('s').Op('b').Data("0", 1f, 2f, 3f, 4f, 5f, 6f, 7f, 8f).Data("1", new byte[8]);
+
+    private static CheckpointBuilder Strided() => new CheckpointBuilder().Op('}').Op('(')
+        .Text("w").Tensor("FloatStorage", "0", 36, 0, [2, 3, 2, 3], [18, 1, 9, 3])
+        .Text("t").Tensor("DoubleStorage", "1", 20, 2, [4, 3], [1, 5])
+        .Op('u').Data("0", new float[36]).Data("1", new byte[160]);
 
     private static IReadOnlyDictionary<string, RawTensor> Read(byte[] file) => PyTorchFile.Open(new MemoryStream(file), "test.pth").Tensors;
 

@@ -105,14 +105,19 @@ public sealed class WeightFileTests : IDisposable
     [InlineData(9, new long[] { 1000, 10 }, new long[] { 1234, 1 })] // columns of a wider one
     [InlineData(1, new long[] { 400_000 }, new long[] { 3 })] // every third
     [InlineData(0, new long[] { 500, 600, 3 }, new long[] { 1, 2, 1 })] // places that overlap
+    [InlineData(3, new long[] { 30, 20, 2, 1 }, new long[] { 80_000, 100, 40, 3 })] // few elements, far apart
+    [InlineData(0, new long[] { 2, 2, 2, 2, 2, 2 }, new long[] { 400_000, 400_001, 400_000, 400_000, 400_001, 400_000 })] // and overlapping
     [InlineData(2, new long[] { 900, 1, 2 }, new long[] { 0, 77, 5 })] // one place again and again
     public void Strided_views_are_gathered_from_the_file(long offset, long[] sizes, long[] strides)
     {
         const int Stored = 2_600_000;
         float[] values = [.. Enumerable.Range(0, Stored).Select(i => (float)i)];
         byte[] file = new CheckpointBuilder().Op('}').Text("w").Tensor("FloatStorage", "0", Stored, offset, sizes, strides).Op('s').Data("0", values).Build();
-        using WeightFile open = WeightFile.Open(new MemoryStream(file), "x");
+        var stream = new CountingStream(file);
+        using WeightFile open = WeightFile.Open(stream, "x");
+        long before = stream.BytesRead;
         float[] read = open.Tensors["w"].ToArray();
+        Assert.InRange(stream.BytesRead - before, 1, 16L * read.Length * sizeof(float));
         for (int i = 0; i < read.Length; i++)
         {
             long at = offset, rest = i;
@@ -264,7 +269,7 @@ public sealed class WeightFileTests : IDisposable
             if (Fails) throw new IOException("bad sector");
             int count = (int)Math.Clamp(EndsAt - Position, 0, buffer.Length);
             count = base.Read(buffer[..count]);
-            read += count;
+            Interlocked.Add(ref read, count);
             return count;
         }
     }
