@@ -24,6 +24,7 @@ public sealed unsafe class WinogradTests
         { 1, 30, 30, 64, 64, 1, 1 },
         { 1, 9, 8, 600, 48, 1, 1 },
         { 1, 9, 8, 48, 600, 1, 1 },
+        { 1, 5, 4, 600, 600, 1, 1 },
     };
 
     [Theory]
@@ -74,6 +75,7 @@ public sealed unsafe class WinogradTests
     [InlineData(45, 64, 48, 1)]
     [InlineData(33, 40, 33, 2)]
     [InlineData(17, 512, 160, 1)]
+    [InlineData(6, 600, 600, 1)]
     public void One_thread_and_three_give_the_same_bits(int size, int inChannels, int outChannels, int dilation) =>
         KernelChecks.SameBitsOnAnyThreads(
             t => t[0].Conv2d(t[1], t[2], 1, dilation, dilation),
