@@ -8,45 +8,24 @@ internal sealed record NormFold(Tensor? Weight, Tensor? Bias, Tensor Mean, Tenso
 /// <summary>The weights of a convolution as the network holds them, and the batch norm that moves into them.</summary>
 internal sealed record ConvSource(Tensor Weight, Tensor? Bias, NormFold? Norm)
 {
-    /// <summary>The weights for a kernel. Folded in double.</summary>
-    public ConvWeights Pack(ConvGeometry g, bool adjoint, ConvKernel kernel)
+    /// <summary>The weights for a kernel. The batch norm becomes a scale and a shift of each channel, computed in double.</summary>
+    public ConvWeights Pack(ConvKernel kernel)
     {
-        ReadOnlySpan<float> weight = Weight.Block.Values[..Weight.Length];
         ReadOnlySpan<float> bias = Bias is null ? default : Bias.Block.Values[..Bias.Length];
-        if (Norm is null) return new ConvWeights(kernel, weight, bias);
+        if (Norm is null) return new ConvWeights(kernel, Weight, bias);
 
         int channels = Norm.Mean.Length;
-        var scale = new double[channels];
+        var scale = new float[channels];
         var shift = new float[channels];
         ReadOnlySpan<float> means = Norm.Mean.Block.Values, variances = Norm.Variance.Block.Values;
         ReadOnlySpan<float> gammas = Norm.Weight is null ? default : Norm.Weight.Block.Values, betas = Norm.Bias is null ? default : Norm.Bias.Block.Values;
         for (int c = 0; c < channels; c++)
         {
-            scale[c] = (gammas.IsEmpty ? 1 : gammas[c]) / Math.Sqrt((double)variances[c] + Norm.Epsilon);
-            shift[c] = (float)((((bias.IsEmpty ? 0 : bias[c]) - (double)means[c]) * scale[c]) + (betas.IsEmpty ? 0 : betas[c]));
+            double factor = (gammas.IsEmpty ? 1 : gammas[c]) / Math.Sqrt((double)variances[c] + Norm.Epsilon);
+            scale[c] = (float)factor;
+            shift[c] = (float)((((bias.IsEmpty ? 0 : bias[c]) - (double)means[c]) * factor) + (betas.IsEmpty ? 0 : betas[c]));
         }
-        using Scratch scratch = Scratch.Floats(weight.Length);
-        Span<float> folded = scratch.Span;
-        if (adjoint)
-        {
-            // [Cin, taps, Cout / groups]: the output channel runs along the last axis, its group along the first.
-            for (int i = 0, at = 0; i < g.OutChannels; i++)
-            {
-                int first = i / g.OutGroup * g.InGroup;
-                for (int tap = 0; tap < g.Taps; tap++)
-                {
-                    for (int c = first; c < first + g.InGroup; c++, at++) folded[at] = (float)(weight[at] * scale[c]);
-                }
-            }
-        }
-        else
-        {
-            for (int c = 0, at = 0; c < channels; c++)
-            {
-                for (int k = 0; k < g.Depth; k++, at++) folded[at] = (float)(weight[at] * scale[c]);
-            }
-        }
-        return new ConvWeights(kernel, folded, shift);
+        return new ConvWeights(kernel, Weight, shift, scale);
     }
 }
 
@@ -73,11 +52,11 @@ internal sealed class PackedWeights
 
     public long Bytes { get; private set; }
 
-    public ConvWeights Get(WeightKey key, ConvStep step, ConvKernel kernel)
+    public ConvWeights Get(WeightKey key, ConvKernel kernel)
     {
         if (!packed.TryGetValue(key, out ConvWeights? weights))
         {
-            packed.Add(key, weights = key.Source.Pack(step.Geometry, step.IsAdjoint, kernel));
+            packed.Add(key, weights = key.Source.Pack(kernel));
             Bytes += weights.Bytes;
         }
         return weights;

@@ -147,7 +147,7 @@ internal sealed class ConvStep(TracedConvolution op, PlanValue x, ConvSource sou
         if (Output.Shape.Length == 0) return;
         ConvKernel kernel = NewKernel();
         var key = WeightKey.Of(this, kernel);
-        Packed = (key, weights.Get(key, this, kernel));
+        Packed = (key, weights.Get(key, kernel));
     }
 
     public override unsafe Work Bind(PlanMemory memory)

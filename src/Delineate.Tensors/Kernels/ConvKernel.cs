@@ -16,14 +16,23 @@ internal abstract unsafe class ConvKernel
     /// <summary>Names the way in which weights are packed.</summary>
     public abstract string Algorithm { get; }
 
-    /// <summary>Floats of packed weights.</summary>
+    /// <summary>True where each run reads the weight as it is, [Cout, Kh, Kw, Cin / groups]: packed, it would be many times as large.</summary>
+    public virtual bool ReadsWeight => false;
+
+    /// <summary>Floats of packed weights; 0 where the kernel <see cref="ReadsWeight"/>.</summary>
     public abstract int PackedLength { get; }
 
-    /// <summary>Re-lays a weight [Cout, Kh, Kw, Cin / groups] for this kernel. Kernels of the same algorithm pack alike, whatever the map's size.</summary>
-    public abstract void Pack(float* weight, float* packed);
+    /// <summary>
+    /// Re-lays a weight [Cout, Kh, Kw, Cin / groups] for this kernel, which is to multiply the result's channel c by scale[c]; no scale is null.
+    /// Kernels of the same algorithm pack alike, whatever the map's size.
+    /// </summary>
+    public abstract void Pack(float* weight, float* scale, float* packed);
 
-    /// <summary>y = act(conv(x) + bias + residual), on the team's threads. The bias is <see cref="PackBias"/>'s; a residual may be null.</summary>
-    public abstract void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y);
+    /// <summary>
+    /// y = act(conv(x) · scale + bias + residual), on the team's threads. <paramref name="weight"/> is what <see cref="Pack"/> made of it, or the weight
+    /// itself where the kernel <see cref="ReadsWeight"/>; the bias is <see cref="PackBias"/>'s; a residual may be null.
+    /// </summary>
+    public abstract void Run(float* x, float* weight, float* bias, float* residual, Activation activation, float* y);
 
     /// <summary>The fastest kernel that keeps to the rounding.</summary>
     public static ConvKernel For(ConvGeometry g, bool adjoint, Rounding rounding, PixelStrides strides)
@@ -35,8 +44,8 @@ internal abstract unsafe class ConvKernel
     /// <summary>Floats of a bias as <see cref="Run"/> wants it.</summary>
     public virtual int BiasLength => GatherProduct.Padded(OutChannels);
 
-    /// <summary>Re-lays a bias of [out channels] for <see cref="Run"/>; an empty one makes zeros.</summary>
-    public virtual void PackBias(ReadOnlySpan<float> bias, Span<float> packed)
+    /// <summary>Re-lays a bias of [out channels] for <see cref="Run"/>; an empty one makes zeros. The scale is that of <see cref="Pack"/>, or empty.</summary>
+    public virtual void PackBias(ReadOnlySpan<float> bias, ReadOnlySpan<float> scale, Span<float> packed)
     {
         packed.Clear();
         bias.CopyTo(packed);

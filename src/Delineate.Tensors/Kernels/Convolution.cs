@@ -65,11 +65,11 @@ internal static unsafe class Convolution
         ConvKernel kernel = ConvKernel.For(g, adjoint, Rounding, PixelStrides.Dense(g, adjoint));
         using Scratch packed = Scratch.Floats(kernel.PackedLength);
         using Scratch biases = Scratch.Floats(kernel.BiasLength);
-        kernel.PackBias(bias, biases.Span);
+        kernel.PackBias(bias, default, biases.Span);
         fixed (float* w = weight, x = from, y = to)
         {
-            kernel.Pack(w, Pinned.Of(packed));
-            kernel.Run(x, Pinned.Of(packed), Pinned.Of(biases), null, Activation.None, y);
+            if (!kernel.ReadsWeight) kernel.Pack(w, null, Pinned.Of(packed));
+            kernel.Run(x, kernel.ReadsWeight ? w : Pinned.Of(packed), Pinned.Of(biases), null, Activation.None, y);
         }
     }
 }

@@ -47,18 +47,18 @@ internal sealed unsafe class Depthwise : ConvKernel
 
     public static bool Fits(ConvGeometry g) => g.Groups > 1 && g.InGroup == 1 && g.OutGroup == 1;
 
-    public override void Pack(float* weight, float* packed)
+    public override void Pack(float* weight, float* scale, float* packed)
     {
         for (int c = 0; c < g.InChannels; c++)
         {
-            for (int tap = 0; tap < g.Taps; tap++) packed[(tap * g.InChannels) + c] = weight[(c * g.Taps) + tap];
+            for (int tap = 0; tap < g.Taps; tap++) packed[(tap * g.InChannels) + c] = weight[(c * g.Taps) + tap] * (scale is null ? 1 : scale[c]);
         }
     }
 
-    public override void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y)
+    public override void Run(float* x, float* weight, float* bias, float* residual, Activation activation, float* y)
     {
         (source, this.residual, target, floor) = (new Map(x, strides.Input), new Map(residual, strides.Residual), new Map(y, strides.Output), Floor(activation));
-        byTap = packed;
+        byTap = weight;
         first = bias;
         ThreadTeam.Run(((g.Batch * targetMap.Height) + LinesInPiece - 1) / LinesInPiece, linePiece);
     }

@@ -46,7 +46,7 @@ internal sealed unsafe class DirectConvolution : ConvKernel
     public override int BiasLength => g.Groups * GatherProduct.Padded(mostPhases * OutChannels / g.Groups);
 
     /// <summary>Each group's part begins a tile of columns; where phases run together it is there once for each.</summary>
-    public override void PackBias(ReadOnlySpan<float> bias, Span<float> packed)
+    public override void PackBias(ReadOnlySpan<float> bias, ReadOnlySpan<float> scale, Span<float> packed)
     {
         int columns = OutChannels / g.Groups;
         packed.Clear();
@@ -58,16 +58,16 @@ internal sealed unsafe class DirectConvolution : ConvKernel
         }
     }
 
-    public override void Pack(float* weight, float* packed)
+    public override void Pack(float* weight, float* scale, float* packed)
     {
-        if (!adjoint) WeightPacking.Forward(g, weight, packed);
-        else for (int i = 0; i < products.Length; i++) WeightPacking.Transposed(g, kernelTaps[i], weight, packed + firstWeight[i]);
+        if (!adjoint) WeightPacking.Forward(g, weight, scale, packed);
+        else for (int i = 0; i < products.Length; i++) WeightPacking.Transposed(g, kernelTaps[i], weight, scale, packed + firstWeight[i]);
     }
 
-    public override void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y)
+    public override void Run(float* x, float* weight, float* bias, float* residual, Activation activation, float* y)
     {
         this.x = x;
-        this.packed = packed;
+        packed = weight;
         this.bias = bias;
         // Phases write scattered pixels: what is added to them comes in a pass of its own.
         bool together = products.Length == 1 && products[0].IsContiguous;

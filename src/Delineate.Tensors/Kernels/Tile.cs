@@ -443,7 +443,7 @@ internal static unsafe class Tile
 
     /// <summary>Asks for the rows that are needed only at the end, so that the multiplications hide the wait.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PrefetchRows(float* row, nint stride, int rows)
+    internal static void PrefetchRows(float* row, nint stride, int rows)
     {
         if (!Sse.IsSupported || stride == 0) return;
         for (int i = 0; i < rows; i++)

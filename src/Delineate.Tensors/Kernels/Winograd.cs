@@ -11,9 +11,15 @@ namespace Delineate.Tensors.Kernels;
 internal sealed unsafe class Winograd : ConvKernel
 {
     /// <summary>Rows of the transformed maps lie this much further apart than their channels, lest they compete for the same lines of a cache.</summary>
-    private const int Apart = 16;
+    private const int Apart = Line;
+
+    private const int Line = 16; // floats in a cache line
 
     private const int DepthBlock = 512;
+    private const int FilterDepth = 192; // in channels whose filters a thread transforms at once
+    private const int MostColumns = 128; // out channels of one piece of work
+    private const long MostRound = 10 << 20; // floats of transformed tiles and products that the third-level cache should hold
+    private const long MostPacked = 5 << 20; // transformed filters that are kept; more than that is made on each run, as it is used
     private const int TransformGroup = 12; // tiles transformed by one piece of work
 
     private readonly ConvGeometry g;
@@ -28,6 +34,7 @@ internal sealed unsafe class Winograd : ConvKernel
     private readonly int paddedOut;
     private readonly int points;
     private readonly int depthBlock;
+    private readonly int inputBlock;
     private readonly int blockTiles;
     private readonly int columnBlock;
     private readonly bool together;
@@ -42,7 +49,7 @@ internal sealed unsafe class Winograd : ConvKernel
     private Map x, y, residual;
     private float* filters, bias, transformed, products;
     private Activation activation;
-    private int blockStart, blockCount;
+    private int blockStart, blockCount, inputStart, inputCount;
 
     /// <param name="g">The convolution; for its adjoint, the one whose adjoint it is.</param>
     /// <param name="adjoint">Whether the gradient to the data is wanted: dy → dx.</param>
@@ -58,17 +65,20 @@ internal sealed unsafe class Winograd : ConvKernel
         tiles = new WinogradTiles(g.Batch, outputMap, size, g.Dilation);
         points = (size + 2) * (size + 2);
         paddedOut = GatherProduct.Padded(outChannels);
-        depthBlock = DepthOfBlock(inChannels);
-        inputRow = RoundUp(inChannels, 16) + Apart;
+        ReadsWeight = (long)points * inChannels * paddedOut > MostPacked;
+        depthBlock = EvenBlock(inChannels, DepthBlock, 1);
+        inputBlock = ReadsWeight ? EvenBlock(inChannels, FilterDepth, Line) : inChannels;
+        inputRow = RoundUp(inputBlock, Line) + Apart;
 
-        // Small filters: every thread takes tiles of its own through all steps, within its second-level cache. Large ones: all threads share
-        // a round of many tiles, so that the filters come from memory once for all of them.
-        (blockTiles, columnBlock, together) = Blocking(tiles.Count, inChannels, paddedOut, points);
+        // Small filters: every thread takes tiles of its own through all steps, within its second-level cache. Large ones, or few tiles: all threads
+        // share a round of many tiles, so that each filter is fetched, or made, once for all of them.
+        together = ReadsWeight || tiles.Count < 8 * Tile.Rows;
+        (blockTiles, columnBlock) = Blocking();
         productRow = (together ? paddedOut : columnBlock) + Apart;
         inputPlane = ((nint)RoundUp(blockTiles, Tile.Rows) * inputRow) + Apart;
         productPlane = ((nint)RoundUp(blockTiles, Tile.Rows) * productRow) + Apart;
         columnPieces = (paddedOut + columnBlock - 1) / columnBlock;
-        (wholePiece, inputPiece, productPiece, outputPiece) = (RunWhole, RunInput, RunProduct, RunOutput);
+        (wholePiece, inputPiece, productPiece, outputPiece) = (RunWhole, RunInput, ReadsWeight ? RunFiltersAndProduct : RunProduct, RunOutput);
     }
 
     /// <summary>True where the convolution is one that this class can do.</summary>
@@ -76,13 +86,12 @@ internal sealed unsafe class Winograd : ConvKernel
 
     /// <summary>
     /// Outputs of a tile along each axis that should be fastest for this convolution, or 0 for the direct sum. Counted in multiply-adds: the products,
-    /// the transforms and the transformed filters' way from memory.
+    /// the transforms and the making of the filters.
     /// </summary>
     public static int TileSize(ConvGeometry g, bool adjoint, Rounding rounding)
     {
         const double TransformCost = 7; // a channel's value at a point, both ways
-        const double FilterCost = 30; // a transformed filter's value
-        const long MostFilters = 32 << 20; // for F(6×6), whose filters take seven times the weight's memory
+        const double FilterCost = 15; // a transformed filter's value
         if (rounding == Rounding.Direct || !Fits(g) || g.InChannels < 16 || g.OutChannels < 16) return 0;
         Size2d map = adjoint ? g.Input : g.Output;
         double pairs = (double)g.InChannels * g.OutChannels;
@@ -91,7 +100,6 @@ internal sealed unsafe class Winograd : ConvKernel
         foreach (int size in rounding == Rounding.Strict ? (ReadOnlySpan<int>)[2] : [4, 6])
         {
             double points = (size + 2) * (size + 2);
-            if (size == 6 && points * pairs > MostFilters) continue;
             double tiles = new WinogradTiles(g.Batch, map, size, g.Dilation).Count;
             double cost = points * ((tiles * (pairs + (TransformCost * (g.InChannels + g.OutChannels)))) + (FilterCost * pairs));
             if (cost < least) (best, least) = (size, cost);
@@ -103,45 +111,40 @@ internal sealed unsafe class Winograd : ConvKernel
 
     public override string Algorithm => $"winograd{size}{(adjoint ? " adjoint" : "")}";
 
-    public override int PackedLength => checked(points * inChannels * paddedOut);
+    public override bool ReadsWeight { get; }
 
-    /// <summary>
-    /// Transforms the weight [Cout, 3, 3, Cin] to a matrix for each point, [in channels, out channels], in the blocks and panels that the product
-    /// reads one after the other.
-    /// </summary>
-    public override void Pack(float* weight, float* packed)
+    public override int PackedLength => ReadsWeight ? 0 : checked(points * inChannels * paddedOut);
+
+    /// <summary>The bias, and behind it the scale.</summary>
+    public override int BiasLength => 2 * paddedOut;
+
+    /// <summary>The scale is left to the end of each run.</summary>
+    public override void PackBias(ReadOnlySpan<float> bias, ReadOnlySpan<float> scale, Span<float> packed)
+    {
+        base.PackBias(bias, scale, packed[..paddedOut]);
+        packed[paddedOut..].Fill(1);
+        scale.CopyTo(packed[paddedOut..]);
+    }
+
+    /// <summary>Transforms the weight, in the blocks and panels that the product reads one after the other.</summary>
+    public override void Pack(float* weight, float* scale, float* packed)
     {
         (int depth, int padded, int block) = (inChannels, paddedOut, depthBlock);
         ThreadTeam.Run(padded / Tile.Columns, panel =>
         {
             int column = panel * Tile.Columns;
-            int width = Math.Min(Tile.Columns, outChannels - column);
-            float* taps = stackalloc float[9 * Tile.Columns];
-            new Span<float>(taps, 9 * Tile.Columns).Clear();
             for (int from = 0; from < depth; from += block)
             {
                 int length = Math.Min(block, depth - from);
-                for (int k = 0; k < length; k++)
-                {
-                    for (int tap = 0; tap < 9; tap++)
-                    {
-                        float* source = adjoint
-                            ? weight + ((((nint)(from + k) * 9) + 8 - tap) * g.InChannels) + column
-                            : weight + ((((nint)column * 9) + tap) * g.InChannels) + from + k;
-                        nint step = adjoint ? 1 : 9 * g.InChannels;
-                        for (int j = 0; j < width; j++) taps[(tap * Tile.Columns) + j] = source[j * step];
-                    }
-                    float* target = packed + ((nint)from * padded) + ((nint)column * length) + ((nint)k * Tile.Columns);
-                    LaneLoop.Over(new FilterKernel(size, taps, target, (nint)depth * padded), Tile.Columns);
-                }
+                WinogradFilters.Transform(g, adjoint, size, weight, column, from, length, packed + ((nint)from * padded) + ((nint)column * length), (nint)depth * padded);
             }
         });
     }
 
-    public override void Run(float* x, float* packed, float* bias, float* residual, Activation activation, float* y)
+    public override void Run(float* x, float* weight, float* bias, float* residual, Activation activation, float* y)
     {
         (this.x, this.residual, this.y, this.activation) = (new Map(x, strides.Input), new Map(residual, strides.Residual), new Map(y, strides.Output), activation);
-        filters = packed;
+        filters = weight;
         this.bias = bias;
         if (!together)
         {
@@ -155,37 +158,35 @@ internal sealed unsafe class Winograd : ConvKernel
         {
             blockCount = Math.Min(blockTiles, tiles.Count - blockStart);
             int groups = (blockCount + TransformGroup - 1) / TransformGroup;
-            ThreadTeam.Run(groups, inputPiece);
-            ThreadTeam.Run(points * columnPieces, productPiece);
+            for (inputStart = 0; inputStart < inChannels; inputStart += inputBlock)
+            {
+                inputCount = Math.Min(inputBlock, inChannels - inputStart);
+                ThreadTeam.Run(groups, inputPiece);
+                ThreadTeam.Run(ReadsWeight ? columnPieces : points * columnPieces, productPiece);
+            }
             ThreadTeam.Run(groups, outputPiece);
         }
     }
 
-    private static (int Tiles, int Columns, bool Together) Blocking(int tiles, int inChannels, int paddedOut, int points)
+    private (int Tiles, int Columns) Blocking()
     {
-        long filterFloats = (long)points * inChannels * paddedOut;
-        bool together = filterFloats > (3 << 20) || tiles < 8 * Tile.Rows;
-        if (together)
+        int columns = Math.Min(paddedOut, MostColumns);
+        if (!together)
         {
-            int most = (int)Math.Clamp((6L << 20) / (points * ((long)inChannels + paddedOut)), 96, 480);
-            return (EvenBlock(tiles, most), Math.Min(paddedOut, 128 / Tile.Columns * Tile.Columns), true);
+            int fits = (int)((200L << 10) / ((long)points * (inChannels + columns)));
+            return (EvenBlock(tiles.Count, Math.Clamp(fits, 24, 48), Tile.Rows), columns);
         }
-        int columns = Math.Min(paddedOut, 128);
-        int fits = (int)((200L << 10) / ((long)points * (inChannels + columns)));
-        return (EvenBlock(tiles, Math.Clamp(fits, 24, 48)), columns, false);
+        int most = (int)Math.Clamp(MostRound / (points * ((long)inputBlock + paddedOut)), 96, 480);
+        // Enough pieces for all threads; where they are cut changes no sum.
+        if (ReadsWeight) columns = Math.Min(columns, RoundUp((paddedOut + ThreadTeam.Threads - 1) / ThreadTeam.Threads, Tile.Columns));
+        return (EvenBlock(tiles.Count, most, Tile.Rows), columns);
     }
 
-    /// <summary>Blocks of equal length, whole rows of product tiles, of at most about <paramref name="most"/>.</summary>
-    internal static int EvenBlock(int tiles, int most)
+    /// <summary>The length of equal blocks of <paramref name="count"/>, whole units, of about <paramref name="most"/> at most.</summary>
+    internal static int EvenBlock(int count, int most, int unit)
     {
-        int blocks = (tiles + most - 1) / most;
-        return RoundUp((tiles + blocks - 1) / blocks, Tile.Rows);
-    }
-
-    private static int DepthOfBlock(int depth)
-    {
-        int blocks = (depth + DepthBlock - 1) / DepthBlock;
-        return (depth + blocks - 1) / blocks;
+        int blocks = (count + most - 1) / most;
+        return RoundUp((count + blocks - 1) / blocks, unit);
     }
 
     internal static int RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;
@@ -196,12 +197,12 @@ internal sealed unsafe class Winograd : ConvKernel
         int first = block * blockTiles, count = Math.Min(blockTiles, tiles.Count - first);
         using Scratch scratch = Scratch.Floats(checked((int)(points * (inputPlane + productPlane))));
         float* input = Pinned.Of(scratch), product = input + (points * inputPlane);
-        TransformInput(first, count, input);
+        TransformInput(first, count, 0, inChannels, input);
         ClearRows(input, count);
         for (int column = 0; column < paddedOut; column += columnBlock)
         {
             int width = Math.Min(columnBlock, paddedOut - column);
-            for (int point = 0; point < points; point++) Multiply(point, count, column, width, input + (point * inputPlane), product + (point * productPlane));
+            for (int point = 0; point < points; point++) MultiplyPacked(point, count, column, width, input + (point * inputPlane), product + (point * productPlane));
             TransformOutput(first, count, column, Math.Min(width, outChannels - column), product);
         }
     }
@@ -209,7 +210,7 @@ internal sealed unsafe class Winograd : ConvKernel
     private void RunInput(int group)
     {
         int first = group * TransformGroup;
-        TransformInput(blockStart + first, Math.Min(TransformGroup, blockCount - first), transformed + ((nint)first * inputRow));
+        TransformInput(blockStart + first, Math.Min(TransformGroup, blockCount - first), inputStart, inputCount, transformed + ((nint)first * inputRow));
         if (first + TransformGroup >= blockCount) ClearRows(transformed, blockCount);
     }
 
@@ -217,7 +218,21 @@ internal sealed unsafe class Winograd : ConvKernel
     {
         (int point, int part) = Math.DivRem(piece, columnPieces);
         int column = part * columnBlock;
-        Multiply(point, blockCount, column, Math.Min(columnBlock, paddedOut - column), transformed + (point * inputPlane), products + (point * productPlane) + column);
+        MultiplyPacked(point, blockCount, column, Math.Min(columnBlock, paddedOut - column), transformed + (point * inputPlane), products + (point * productPlane) + column);
+    }
+
+    /// <summary>Some columns of the products at all points: filters are transformed as many as the thread's caches hold, and used at once.</summary>
+    private void RunFiltersAndProduct(int part)
+    {
+        int column = part * columnBlock, width = Math.Min(columnBlock, paddedOut - column);
+        nint plane = ((nint)inputCount * width) + Apart;
+        using Scratch scratch = Scratch.Floats(checked((int)(points * plane)));
+        float* panels = Pinned.Of(scratch);
+        for (int c = 0; c < width; c += Tile.Columns) WinogradFilters.Transform(g, adjoint, size, filters, column + c, inputStart, inputCount, panels + ((nint)c * inputCount), plane);
+        for (int point = 0; point < points; point++)
+        {
+            Multiply(inputCount, blockCount, width, transformed + (point * inputPlane), panels + (point * plane), inputStart == 0, products + (point * productPlane) + column);
+        }
     }
 
     private void RunOutput(int group)
@@ -233,35 +248,41 @@ internal sealed unsafe class Winograd : ConvKernel
         for (int point = 0; rows > 0 && point < points; point++) new Span<float>(input + (point * inputPlane) + ((nint)count * inputRow), rows * inputRow).Clear();
     }
 
-    /// <summary>The product of one point's transformed tiles and some columns of its filters.</summary>
-    private void Multiply(int point, int count, int column, int width, float* input, float* product)
+    /// <summary>The product of one point's transformed tiles and some columns of its packed filters.</summary>
+    private void MultiplyPacked(int point, int count, int column, int width, float* input, float* product)
     {
-        float* zeros = Tile.Zeros;
         float* matrix = filters + ((nint)point * inChannels * paddedOut);
         for (int from = 0; from < inChannels; from += depthBlock)
         {
             int depth = Math.Min(depthBlock, inChannels - from);
-            float* panel = matrix + ((nint)from * paddedOut) + ((nint)column * depth);
-            for (int c = 0; c < width; c += Tile.Columns)
-            {
-                for (int row = 0; row < count; row += Tile.Rows)
-                {
-                    float* left = input + ((nint)row * inputRow) + from;
-                    float* to = product + ((nint)row * productRow) + c;
-                    // While the first rows are multiplied, the next panel of filters comes closer; then the next rows.
-                    float* ahead = row == 0 ? panel + ((nint)depth * Tile.Columns) : row == Tile.Rows ? panel + ((nint)depth * (Tile.Columns + 16)) : left + ((nint)Tile.Rows * inputRow);
-                    Tile.Run(depth, left, inputRow, 1, panel, Tile.Columns, from == 0 ? zeros : to, from == 0 ? 0 : productRow, zeros, float.NegativeInfinity, to, productRow, ahead, 16);
-                }
-                panel += (nint)depth * Tile.Columns;
-            }
+            Multiply(depth, count, width, input + from, matrix + ((nint)from * paddedOut) + ((nint)column * depth), from == 0, product);
         }
     }
 
-    private void TransformInput(int first, int count, float* to)
+    /// <summary>product (+)= input · panels.</summary>
+    private void Multiply(int depth, int count, int width, float* input, float* panel, bool isFirst, float* product)
     {
-        if (size == 6) LaneLoop.Over(new PatchKernel<Winograd6.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
-        else if (size == 4) LaneLoop.Over(new PatchKernel<Winograd4.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
-        else LaneLoop.Over(new PatchKernel<Winograd2.Input>(tiles, padding, inputMap, x, first, count, to, inputRow, inputPlane), inChannels);
+        float* zeros = Tile.Zeros;
+        for (int c = 0; c < width; c += Tile.Columns)
+        {
+            for (int row = 0; row < count; row += Tile.Rows)
+            {
+                float* left = input + ((nint)row * inputRow);
+                float* to = product + ((nint)row * productRow) + c;
+                // While the first rows are multiplied, the next panel of filters comes closer; then the next rows.
+                float* ahead = row == 0 ? panel + ((nint)depth * Tile.Columns) : row == Tile.Rows ? panel + ((nint)depth * (Tile.Columns + 16)) : left + ((nint)Tile.Rows * inputRow);
+                Tile.Run(depth, left, inputRow, 1, panel, Tile.Columns, isFirst ? zeros : to, isFirst ? 0 : productRow, zeros, float.NegativeInfinity, to, productRow, ahead, 16);
+            }
+            panel += (nint)depth * Tile.Columns;
+        }
+    }
+
+    private void TransformInput(int first, int count, int channel, int channels, float* to)
+    {
+        var from = new Map(x.Data + channel, x.PixelStride);
+        if (size == 6) LaneLoop.Over(new PatchKernel<Winograd6.Input>(tiles, padding, inputMap, from, first, count, to, inputRow, inputPlane), channels);
+        else if (size == 4) LaneLoop.Over(new PatchKernel<Winograd4.Input>(tiles, padding, inputMap, from, first, count, to, inputRow, inputPlane), channels);
+        else LaneLoop.Over(new PatchKernel<Winograd2.Input>(tiles, padding, inputMap, from, first, count, to, inputRow, inputPlane), channels);
     }
 
     private void TransformOutput(int first, int count, int column, int width, float* from)
@@ -271,25 +292,7 @@ internal sealed unsafe class Winograd : ConvKernel
         else LaneLoop.Over(new OutputKernel<Winograd2.Output>(this, first, count, column, from), width);
     }
 
-    private readonly struct FilterKernel(int size, float* taps, float* to, nint plane) : ILaneKernel
-    {
-        public int Run<V>(int from, int end)
-            where V : struct, ILanes<V>
-        {
-            float* work = stackalloc float[SquareTransform.WorkLength];
-            int c = from;
-            for (; c + V.Count <= end; c += V.Count)
-            {
-                nint column = Tile.Columns;
-                if (size == 6) SquareTransform.Apply<Winograd6.Filter, V>(taps + c, 3 * column, column, work, to + c, 8 * plane, plane);
-                else if (size == 4) SquareTransform.Apply<Winograd4.Filter, V>(taps + c, 3 * column, column, work, to + c, 6 * plane, plane);
-                else SquareTransform.Apply<Winograd2.Filter, V>(taps + c, 3 * column, column, work, to + c, 4 * plane, plane);
-            }
-            return c;
-        }
-    }
-
-    /// <summary>Products at the points to tiles of the map, with bias, residual and activation.</summary>
+    /// <summary>Products at the points to tiles of the map, with scale, bias, residual and activation.</summary>
     private readonly struct OutputKernel<T>(Winograd w, int first, int count, int firstChannel, float* products) : ILaneKernel
         where T : IAxisTransform
     {
@@ -312,13 +315,13 @@ internal sealed unsafe class Winograd : ConvKernel
                 for (int c = from; c < end; c += V.Count)
                 {
                     SquareTransform.Apply<T, V>(point + c, T.Inputs * w.productPlane, w.productPlane, work, square, T.Outputs * V.Count, V.Count);
-                    V shift = V.Load(w.bias + firstChannel + c);
+                    V shift = V.Load(w.bias + firstChannel + c), scale = V.Load(w.bias + w.paddedOut + firstChannel + c);
                     for (int i = 0; i < rows; i++)
                     {
                         nint place = pixel + ((nint)i * down * width);
                         for (int j = 0; j < columns; j++)
                         {
-                            V value = V.Load(square + (((i * T.Outputs) + j) * V.Count)) + shift;
+                            V value = V.MultiplyAdd(V.Load(square + (((i * T.Outputs) + j) * V.Count)), scale, shift);
                             if (residual.Data is not null) value += V.Load(residual.Data + (place * residual.PixelStride) + firstChannel + c);
                             if (relu) value = V.Relu(value);
                             value.Store(y.Data + (place * y.PixelStride) + firstChannel + c);

@@ -33,7 +33,7 @@ internal sealed unsafe class WinogradWeightGradient
         int padded = GatherProduct.Padded(partChannels);
         (mapRow, gradientRow, sumRow) = (padded + Apart, Winograd.RoundUp(Winograd.RoundUp(g.OutChannels, Tile.Rows), 16) + Apart, padded + Apart);
         int most = (int)Math.Clamp((3L << 20) / (Points * ((long)g.InChannels + g.OutChannels)), 96, 480);
-        blockTiles = Winograd.EvenBlock(tiles.Count, most);
+        blockTiles = Winograd.EvenBlock(tiles.Count, most, Tile.Rows);
         (mapPlane, gradientPlane) = (((nint)blockTiles * mapRow) + Apart, ((nint)blockTiles * gradientRow) + Apart);
         sumPlane = ((nint)Winograd.RoundUp(g.OutChannels, Tile.Rows) * sumRow) + Apart;
         columnBlock = Math.Min(padded, 256 / Tile.Columns * Tile.Columns);

@@ -9,7 +9,8 @@ public sealed unsafe class ConvKernelTests
     public static TheoryData<string, int, int, int, int, int, int, int, bool> Kinds => new()
     {
         // algorithm, in, out, kernel, stride, padding, dilation, groups, adjoint
-        { "winograd4", 32, 48, 3, 1, 1, 1, 1, false },
+        { "winograd6", 32, 48, 3, 1, 1, 1, 1, false },
+        { "winograd6", 200, 420, 3, 1, 1, 1, 1, false },
         { "winograd4", 40, 33, 3, 1, 2, 2, 1, false },
         { "winograd4 adjoint", 33, 40, 3, 1, 2, 2, 1, true },
         { "winograd6", 64, 96, 3, 1, 1, 1, 1, false },
@@ -38,7 +39,7 @@ public sealed unsafe class ConvKernelTests
 
         ConvKernel direct = new DirectConvolution(g, adjoint, PixelStrides.Dense(g, adjoint));
         Tensor sum = Tensor.Empty(to);
-        new ConvRun(direct, new ConvWeights(direct, weight.Span, bias.Span), Activation.None).Run(Pinned.Of(x), null, Pinned.Of(sum));
+        new ConvRun(direct, new ConvWeights(direct, weight, bias.Span), Activation.None).Run(Pinned.Of(x), null, Pinned.Of(sum));
 
         foreach ((Activation activation, bool adds) in new[] { (Activation.None, false), (Activation.Relu, false), (Activation.None, true), (Activation.Relu, true) })
         {
@@ -49,9 +50,10 @@ public sealed unsafe class ConvKernelTests
             var strides = new PixelStrides(wideX.Shape[3], wideY.Shape[3], wideResidual.Shape[3]);
             ConvKernel strided = algorithm == "winograd6" ? new Winograd(g, adjoint, 6, strides) : ConvKernel.For(g, adjoint, Rounding.Fast, strides);
             Assert.Equal(algorithm, strided.Algorithm);
-            var run = new ConvRun(strided, new ConvWeights(strided, weight.Span, bias.Span), activation);
+            var run = new ConvRun(strided, new ConvWeights(strided, weight, bias.Span), activation);
             for (int again = 0; again < 2; again++) run.Run(Pinned.Of(wideX) + Before, adds ? Pinned.Of(wideResidual) + Before : null, Pinned.Of(wideY) + Before);
-            TensorAssert.Close(expected, wideY.Slice(3, Before, to[3]), what: $"{activation}, {(adds ? "with" : "without")} a residual");
+            double allowed = strided.ReadsWeight ? 2e-5 : 1e-5; // such kernels have many channels and the largest tiles
+            TensorAssert.Close(expected, wideY.Slice(3, Before, to[3]), allowed, what: $"{activation}, {(adds ? "with" : "without")} a residual");
             Assert.All(wideY.Slice(3, 0, Before).ToArray(), v => Assert.Equal(Untouched, v));
             Assert.All(wideY.Slice(3, Before + to[3], 40).ToArray(), v => Assert.Equal(Untouched, v));
         }
@@ -63,7 +65,7 @@ public sealed unsafe class ConvKernelTests
         Tensor x = GradCheck.Input([1, 40, 40, 64]), weight = GradCheck.Input([64, 3, 3, 64], 2);
         ConvGeometry g = ConvGeometry.Of(x, weight, null, 1, 1, 1, 1);
         ConvKernel kernel = ConvKernel.For(g, false, Rounding.Fast, PixelStrides.Dense(g, false));
-        var run = new ConvRun(kernel, new ConvWeights(kernel, weight.Span, default), Activation.Relu);
+        var run = new ConvRun(kernel, new ConvWeights(kernel, weight, default), Activation.Relu);
         Tensor y = Tensor.Empty(g.OutputShape);
         run.Run(Pinned.Of(x), null, Pinned.Of(y));
         long before = GC.GetAllocatedBytesForCurrentThread();

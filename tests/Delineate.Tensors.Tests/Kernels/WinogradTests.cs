@@ -25,6 +25,8 @@ public sealed unsafe class WinogradTests
         { 1, 9, 8, 600, 48, 1, 1 },
         { 1, 9, 8, 48, 600, 1, 1 },
         { 1, 5, 4, 600, 600, 1, 1 },
+        { 1, 9, 15, 470, 380, 1, 1 }, // so many filters that those for larger tiles are transformed on each run
+        { 1, 5, 8, 380, 470, 2, 2 },
     };
 
     [Theory]
@@ -50,7 +52,7 @@ public sealed unsafe class WinogradTests
         Tensor Run(ConvKernel kernel, Tensor from, Shape to, ReadOnlySpan<float> bias)
         {
             Tensor result = Tensor.Full(to, float.NaN);
-            new ConvRun(kernel, new ConvWeights(kernel, weight.Span, bias), Activation.None).Run(Pinned.Of(from), null, Pinned.Of(result));
+            new ConvRun(kernel, new ConvWeights(kernel, weight, bias), Activation.None).Run(Pinned.Of(from), null, Pinned.Of(result));
             return result;
         }
     }
@@ -74,8 +76,8 @@ public sealed unsafe class WinogradTests
     [Theory]
     [InlineData(45, 64, 48, 1)]
     [InlineData(33, 40, 33, 2)]
-    [InlineData(17, 512, 160, 1)]
     [InlineData(6, 600, 600, 1)]
+    [InlineData(17, 512, 330, 1)]
     public void One_thread_and_three_give_the_same_bits(int size, int inChannels, int outChannels, int dilation) =>
         KernelChecks.SameBitsOnAnyThreads(
             t => t[0].Conv2d(t[1], t[2], 1, dilation, dilation),
@@ -100,7 +102,7 @@ public sealed unsafe class WinogradTests
         double ErrorOf(ConvKernel kernel)
         {
             Tensor y = Tensor.Empty(g.OutputShape);
-            new ConvRun(kernel, new ConvWeights(kernel, weight.Span, default), Activation.None).Run(Pinned.Of(x), null, Pinned.Of(y));
+            new ConvRun(kernel, new ConvWeights(kernel, weight, default), Activation.None).Run(Pinned.Of(x), null, Pinned.Of(y));
             return Math.Sqrt(y.ToArray().Zip(exact, (a, b) => (a - b) * (a - b)).Sum() / exact.Sum(v => v * v));
         }
     }

@@ -14,6 +14,8 @@ namespace Delineate.Tests.Models;
 [Collection(nameof(TrainingStepTests))]
 public sealed class TrainingStepTests
 {
+    private const int Side = 160; // of the images that AssertHolds takes
+
     [Fact]
     public void A_training_step_gives_everything_back_but_weights_gradients_and_state()
     {
@@ -78,7 +80,7 @@ public sealed class TrainingStepTests
     public void A_residual_block_holds_for_backward_what_its_convolutions_and_norms_read()
     {
         var block = new Bottleneck(new Philox(1), 16, 8, stride: 2, dilation: 1);
-        const int Large = 32 * 32, Small = 16 * 16;
+        const int Large = Side * Side, Small = Large / 4;
         // Each convolution's output, which its norm reads, and each norm's, which the next convolution reads or the last ReLU's sign: not the shortcut's.
         AssertHolds((Large * (8 + 8)) + (Small * (8 + 8 + 32 + 32 + 32)), channels: 16, x => block.Forward(x));
     }
@@ -87,7 +89,7 @@ public sealed class TrainingStepTests
     public void A_U_Net_holds_for_backward_no_map_that_lies_in_a_joined_one()
     {
         var network = new UNet(new Philox(1), new UNetOptions { Channels = 16, Depth = 1 });
-        const int Large = 32 * 32, Small = 16 * 16;
+        const int Large = Side * Side, Small = Large / 4;
         // The double convolutions' maps but the first one's last, which lies in the joined map as the enlarged one does; the pooled map and its winners, a byte each.
         AssertHolds((Large * (16 + 16 + 16)) + (Small * (16 + 4 + 32 + 32 + 32 + 32)) + (Large * (32 + 16 + 16 + 16 + 16 + 2)), channels: 3, x => network.Forward(x));
     }
@@ -175,14 +177,16 @@ public sealed class TrainingStepTests
         Assert.InRange(least, 0, after);
     }
 
-    /// <summary>Two images of 32×32 leave <paramref name="floats"/> for each in use, and little beside.</summary>
+    /// <summary>
+    /// Two images leave <paramref name="floats"/> for each in use, and little beside. They are so large that no kernel's scratch, once free, serves as a map.
+    /// </summary>
     private static void AssertHolds(long floats, int channels, Func<Tensor, Tensor> forward)
     {
         int threads = ThreadTeam.Threads;
         ThreadTeam.Threads = 1;
         try
         {
-            Tensor x = GradCheck.Input([2, 32, 32, channels]);
+            Tensor x = GradCheck.Input([2, Side, Side, channels]);
             TensorMemory.Trim();
             GC.Collect(); // what other tests left would be counted off in the middle of the measurement
             GC.WaitForPendingFinalizers();
