@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
+using Delineate.Tensors.Nn;
 using Delineate.Tensors.Optim;
 using Delineate.Tensors.Weights;
 
@@ -22,13 +23,14 @@ internal abstract class OwnPeer
     {
         ThreadTeam.Threads = threads;
         using RoundingPolicy.RoundingScope allowed = RoundingPolicy.Use(OwnInference.RoundingOf(mode));
-        OwnNetwork network = OwnNetworks.Create(workload);
-        WeightLoading.Load(network.Module, WeightFile.Load(Path.Combine(folder, "weights.pth")));
+        OwnNetwork network;
+        using (Init.Skip()) network = OwnNetworks.Create(workload);
+        using (WeightFile file = WeightFile.Open(Path.Combine(folder, "weights.pth"))) WeightLoading.Load(network.Module, file);
         JsonNode work = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "work.json")))!;
         var shape = Shape.Of([.. work["input"]!.AsArray().Select(n => (int)n!)]);
         Tensor input = new RawTensor(shape, MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(Path.Combine(folder, "input.f32"))).ToArray()).ToTensor().Keep();
         OwnPeer peer = (bool)work["trains"]! ? new Training(network, input, File.ReadAllBytes(Path.Combine(folder, "labels.u8"))) : new Inference(network, input, mode);
-        GC.Collect(); // the file's copy of the weights is not the network's memory
+        GC.Collect(); // what setting up left behind is not the network's memory
         Answer(new JsonObject { ["version"] = $"{typeof(OwnNetwork).Assembly.GetName().Version!.ToString(3)} on .NET {Environment.Version}" });
         while (Console.ReadLine() is { } line)
         {
@@ -59,7 +61,7 @@ internal abstract class OwnPeer
     private void Save(string prefix)
     {
         IReadOnlyList<RawTensor> outputs = Outputs();
-        for (int i = 0; i < outputs.Count; i++) File.WriteAllBytes($"{prefix}{i}.f32", MemoryMarshal.AsBytes(outputs[i].Values.Span));
+        for (int i = 0; i < outputs.Count; i++) File.WriteAllBytes($"{prefix}{i}.f32", MemoryMarshal.AsBytes(outputs[i].ToArray().AsSpan()));
         Answer(new JsonObject { ["saved"] = outputs.Count });
     }
 

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Models;
 using Delineate.Tensors;
+using Delineate.Tensors.Nn;
 using Spectre.Console;
 
 namespace Delineate.Cli.Commands;
@@ -22,6 +23,7 @@ internal static class ModelsCommand
         command.SetAction(parsed =>
         {
             var terminal = new Terminal(parsed.GetValue(json));
+            using Init.SkipScope quick = Init.Skip(); // nobody asks for the values
             var table = new ClassTable(Enumerable.Range(0, parsed.GetValue(classes)).Select(i => $"class {i}"));
             if (parsed.GetValue(name) is { } one)
             {

@@ -46,28 +46,52 @@ internal sealed class Plan
     {
         var memory = new PlanMemory(arena);
         Work[] work = Array.ConvertAll(steps, step => step.Bind(memory));
-        return new BoundPlan(this, arena, work, [.. Inputs.Select(v => memory.Of(v).Tensor)], [.. Outputs.Select(v => memory.Of(v).Tensor)]);
+        return new BoundPlan(this, arena, work, [.. Inputs.Select(v => BoundValue.Of(v, memory))], [.. Outputs.Select(v => BoundValue.Of(v, memory))]);
     }
 }
 
-/// <summary>A plan over one arena: for one thread at a time.</summary>
-internal sealed class BoundPlan(Plan plan, float[] arena, Work[] work, Tensor[] inputs, Tensor[] outputs)
+/// <summary>An input or output of a bound plan: a tensor in the arena, or the place that is told where the caller's lies.</summary>
+internal readonly record struct BoundValue(Tensor? Tensor, Place? Place)
 {
-    /// <summary>Where the inputs are to be written before each run.</summary>
-    public IReadOnlyList<Tensor> Inputs => inputs;
+    public static BoundValue Of(PlanValue value, PlanMemory memory) => value.IsOutside ? new(null, memory.PlaceOf(value)) : new(memory.Of(value).Tensor, null);
+}
 
-    /// <summary>The results, until the arena is used again.</summary>
-    public IReadOnlyList<Tensor> Outputs => outputs;
+/// <summary>A plan over one arena: for one thread at a time.</summary>
+internal sealed class BoundPlan(Plan plan, float[] arena, Work[] work, BoundValue[] inputs, BoundValue[] outputs)
+{
+    /// <summary>A result that lies in the arena, until that is used again.</summary>
+    public Tensor Output(int index) => outputs[index].Tensor ?? throw new InvalidOperationException("this output lies in the caller's memory");
 
-    /// <summary>Copies the inputs into the arena and runs all steps. Makes no object.</summary>
-    public void Run(ReadOnlySpan<Tensor> given)
+    /// <summary>
+    /// Runs all steps. The results are written to tensors of the outputs' shapes; with none, which a plan that leaves its enlargement takes, they stay in the
+    /// arena. Makes no object.
+    /// </summary>
+    public unsafe void Run(ReadOnlySpan<Tensor> given, ReadOnlySpan<Tensor> results)
     {
-        if (Plan.PoisonsArenas) arena.AsSpan().Fill(float.NaN);
         for (int i = 0; i < given.Length; i++)
         {
             if (given[i].Shape != plan.Inputs[i].Shape) throw new ShapeException($"this plan takes an input of {plan.Inputs[i].Shape}, got {given[i].Shape}");
-            given[i].Span.CopyTo(inputs[i].Span);
+        }
+        if (Plan.PoisonsArenas)
+        {
+            arena.AsSpan().Fill(float.NaN);
+            foreach (Tensor result in results) result.Span.Fill(float.NaN);
+        }
+        for (int i = 0; i < given.Length; i++)
+        {
+            if (inputs[i].Place is { } place) place.Address = Pinned.Of(given[i]);
+            else given[i].Span.CopyTo(inputs[i].Tensor!.Span);
+        }
+        for (int i = 0; i < results.Length; i++)
+        {
+            if (outputs[i].Place is { } place) place.Address = Pinned.Of(results[i]);
         }
         for (int i = 0; i < work.Length; i++) work[i].Run();
+        for (int i = 0; i < results.Length; i++)
+        {
+            if (outputs[i].Tensor is { } output) output.Span.CopyTo(results[i].Span);
+        }
+        foreach (Tensor tensor in given) GC.KeepAlive(tensor);
+        foreach (Tensor tensor in results) GC.KeepAlive(tensor);
     }
 }

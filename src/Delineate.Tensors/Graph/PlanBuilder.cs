@@ -33,6 +33,7 @@ internal sealed class PlanBuilder
         builder.JoinParts();
         builder.ReuseMemory();
         builder.SpacePixels();
+        builder.LeaveOutside(leavesEnlargement ? [] : outputs);
         int length = builder.Place();
         return new Plan([.. graph.Inputs.Select(builder.Of)], [.. builder.steps], outputs, length, enlargement);
     }
@@ -188,10 +189,24 @@ internal sealed class PlanBuilder
         }
     }
 
+    /// <summary>
+    /// Inputs and outputs that only convolutions touch lie in the caller's tensors: nothing is copied. Other steps are bound to an address for good.
+    /// </summary>
+    private void LeaveOutside(PlanValue[] outputs)
+    {
+        foreach (PlanValue value in all)
+        {
+            if (value.Host is not null || value.Constant is not null || all.Exists(v => v != value && v.Root == value)) continue;
+            bool isResult = outputs.Count(v => v == value) == 1; // else several tensors have its values
+            if (value.IsInput ? value.IsOutput : !isResult) continue;
+            value.IsOutside = steps.TrueForAll(s => s is ConvStep || (s.Output != value && !s.Reads(value)));
+        }
+    }
+
     /// <summary>Gives every value that has memory of its own a place in the arena. Returns the arena's floats.</summary>
     private int Place()
     {
-        PlanValue[] roots = [.. all.Where(v => v.Host is null && v.Constant is null)];
+        PlanValue[] roots = [.. all.Where(v => v.Host is null && v.Constant is null && !v.IsOutside)];
         var life = roots.ToDictionary(v => v, _ => (First: int.MaxValue, Last: -1));
         foreach (PlanValue value in all)
         {
@@ -213,7 +228,7 @@ internal sealed class PlanBuilder
 
         void Touch(PlanValue value, int step)
         {
-            if (value.Constant is not null) return;
+            if (value.Constant is not null || value.IsOutside) return;
             (int first, int last) = life[value.Root];
             life[value.Root] = (Math.Min(first, step), Math.Max(last, step));
         }

@@ -82,8 +82,9 @@ public sealed class PlanCache
     {
         ArgumentNullException.ThrowIfNull(inputs);
         using Lease lease = Rent(inputs, leavesEnlargement: false);
-        lease.Run.Run(inputs);
-        return [.. lease.Run.Outputs.Select(y => y.Clone())];
+        Tensor[] results = [.. lease.Plan.Outputs.Select(v => Tensor.Empty(v.Shape))];
+        lease.Run.Run(inputs, results);
+        return results;
     }
 
     /// <summary>
@@ -97,8 +98,8 @@ public sealed class PlanCache
     {
         ArgumentNullException.ThrowIfNull(x);
         using Lease lease = Rent([x], leavesEnlargement: true);
-        lease.Run.Run([x]);
-        return LabelOps.ArgMaxLabels(lease.Run.Outputs[0], lease.Plan.Enlargement, crop, size);
+        lease.Run.Run([x], []);
+        return LabelOps.ArgMaxLabels(lease.Run.Output(0), lease.Plan.Enlargement, crop, size);
     }
 
     /// <summary>Lets go of all plans, idle arenas and packed weights.</summary>

@@ -19,6 +19,9 @@ internal sealed class PlanValue(Shape shape)
 
     public bool IsOutput { get; set; }
 
+    /// <summary>An input or output that lies in the caller's tensor, at another address in each run.</summary>
+    public bool IsOutside { get; set; }
+
     /// <summary>The step that writes it; null for inputs, constants, views and concatenations.</summary>
     public PlanStep? Writer { get; set; }
 
@@ -153,14 +156,20 @@ internal sealed class ConvStep(TracedConvolution op, PlanValue x, ConvSource sou
     public override unsafe Work Bind(PlanMemory memory)
     {
         if (Output.Shape.Length == 0) return Work.Nothing;
-        Operand residual = Residual is { } added ? memory.Of(added) : default;
-        float* from = memory.Of(Inputs[0]!).Address, extra = residual.Address, to = memory.Of(Output).Address;
+        Place from = memory.PlaceOf(Inputs[0]!), to = memory.PlaceOf(Output);
+        Place? extra = Residual is { } added ? memory.PlaceOf(added) : null;
         var run = new ConvRun(NewKernel(), Packed!.Value.Weights, Activation); // of its own: a kernel serves one run at a time
-        return Work.Once(() => run.Run(from, extra, to));
+        return Work.Once(() => run.Run(from.Address, extra is null ? null : extra.Address, to.Address));
     }
 
     private ConvKernel NewKernel() =>
         ConvKernel.For(Geometry, IsAdjoint, rounding, new PixelStrides(Inputs[0]!.PixelStride, Output.PixelStride, Residual?.PixelStride ?? Output.Channels));
+}
+
+/// <summary>Where a value begins: for good in the arena or, outside of it, during one run.</summary>
+internal sealed unsafe class Place
+{
+    public float* Address { get; set; }
 }
 
 /// <summary>The memory that a plan's steps are bound to.</summary>
@@ -168,6 +177,7 @@ internal sealed unsafe class PlanMemory(float[] array)
 {
     private readonly int start = TensorMemory.AlignedOffset(array);
     private readonly Dictionary<PlanValue, Tensor> tensors = [];
+    private readonly Dictionary<PlanValue, Place> places = [];
 
     public Operand Of(PlanValue value)
     {
@@ -181,5 +191,11 @@ internal sealed unsafe class PlanMemory(float[] array)
             tensors.Add(value, tensor = new Tensor(value.Shape, block));
         }
         return Operand.Of(tensor);
+    }
+    /// <summary>The same for who asks anew in each run.</summary>
+    public Place PlaceOf(PlanValue value)
+    {
+        if (!places.TryGetValue(value, out Place? place)) places.Add(value, place = new Place { Address = value.IsOutside ? null : Of(value).Address });
+        return place;
     }
 }

@@ -6,13 +6,16 @@ namespace Delineate.Tensors.Kernels;
 /// <param name="residualRow">Floats from one row of the residual to the next.</param>
 /// <param name="bias">Null, or one row, padded to whole tiles.</param>
 /// <param name="floor">0 for a ReLU, −∞ for none.</param>
-internal readonly unsafe struct ProductEnds(bool accumulates, float* residual = null, nint residualRow = 0, float* bias = null, float floor = float.NegativeInfinity)
+/// <param name="past">True: whole tiles that begin on a cache line are stored around the caches.</param>
+internal readonly unsafe struct ProductEnds(
+    bool accumulates, float* residual = null, nint residualRow = 0, float* bias = null, float floor = float.NegativeInfinity, bool past = false)
 {
     public readonly bool Accumulates = accumulates;
     public readonly float* Residual = residual;
     public readonly nint ResidualRow = residualRow;
     public readonly float* Bias = bias;
     public readonly float Floor = floor;
+    public readonly bool Past = past;
 }
 
 /// <summary>
@@ -33,30 +36,34 @@ internal readonly unsafe struct LeftMatrix(float* data, nint tileStep, nint row,
     public static LeftMatrix Across(float* data, nint depth) => new(data, depth * Tile.Rows, 1, Tile.Rows);
 }
 
-/// <summary>The product of two blocks, tile by tile. Tiles that stick out of C, or whose rows lie irregularly, go through a buffer.</summary>
+/// <summary>The product of two blocks, tile by tile. Tiles that stick out of C, or whose rows do not lie equally far apart, go through a buffer.</summary>
 internal static unsafe class BlockProduct
 {
     private const int Line = 16; // floats in a line of the caches
 
     /// <summary>
     /// Multiplies into C, whose rows are cRow apart unless rowStarts gives the place of each. B comes in tiles [depth, Tile.Columns].
-    /// Meanwhile aheadLength floats from ahead on are asked for from memory.
+    /// Meanwhile aheadLength floats from ahead on are asked for from memory, then the next tile of B or, where there is only one, of A.
     /// </summary>
     public static void Run(
         int rows, int columns, int depth, LeftMatrix a, float* b, ProductEnds ends, float* c, nint cRow, nint* rowStarts = null, float* ahead = null, nint aheadLength = 0)
     {
         float* edge = stackalloc float[Tile.MaxLength];
+        int tiles = (rows + Tile.Rows - 1) / Tile.Rows;
+        nint panelStep = columns <= Tile.Columns ? 0 : Math.Min(Line, (Tile.Columns + tiles - 1) / tiles);
         for (int column = 0; column < columns; column += Tile.Columns)
         {
             float* right = b + ((nint)column * depth);
             float* bias = ends.Bias is null ? Tile.Zeros : ends.Bias + column;
             int width = Math.Min(Tile.Columns, columns - column);
             float* left = a.Data;
+            float* panel = right + (Tile.Columns * depth);
             for (int row = 0; row < rows; row += Tile.Rows, left += a.TileStep)
             {
                 int height = Math.Min(Tile.Rows, rows - row);
-                float* next = left + a.TileStep;
-                nint nextStep = Tile.Rows;
+                float* next = panelStep > 0 ? panel : left + a.TileStep;
+                nint nextStep = panelStep > 0 ? panelStep : Tile.Rows;
+                panel += panelStep * depth;
                 if (aheadLength > 0)
                 {
                     next = ahead;
@@ -65,12 +72,14 @@ internal static unsafe class BlockProduct
                     aheadLength -= depth * Line;
                 }
                 float* residual = ends.Residual + (row * ends.ResidualRow) + column;
-                if (height == Tile.Rows && width == Tile.Columns && rowStarts is null)
+                if (height == Tile.Rows && width == Tile.Columns && (rowStarts is null || AreEquallyFar(rowStarts + row)))
                 {
-                    float* tile = c + (row * cRow) + column;
+                    float* tile = Row(row) + column;
+                    nint tileRow = rowStarts is null ? cRow : rowStarts[row + 1] - rowStarts[row];
                     float* begin = ends.Accumulates ? tile : ends.Residual is null ? Tile.Zeros : residual;
-                    nint beginRow = ends.Accumulates ? cRow : ends.Residual is null ? 0 : ends.ResidualRow;
-                    Tile.Run(depth, left, a.Row, a.Step, right, Tile.Columns, begin, beginRow, bias, ends.Floor, tile, cRow, next, nextStep);
+                    nint beginRow = ends.Accumulates ? tileRow : ends.Residual is null ? 0 : ends.ResidualRow;
+                    bool past = ends.Past && (nint)tile % (Line * sizeof(float)) == 0 && tileRow % Line == 0;
+                    Tile.Run(depth, left, a.Row, a.Step, right, Tile.Columns, begin, beginRow, bias, ends.Floor, tile, tileRow, next, nextStep, past);
                     continue;
                 }
                 bool fromZero = !ends.Accumulates && ends.Residual is null;
@@ -93,5 +102,15 @@ internal static unsafe class BlockProduct
         }
 
         float* Row(int row) => c + (rowStarts is null ? row * cRow : rowStarts[row]);
+    }
+
+    /// <summary>True where the rows of a tile lie as far apart as its first two.</summary>
+    private static bool AreEquallyFar(nint* rowStarts)
+    {
+        for (int i = 2; i < Tile.Rows; i++)
+        {
+            if (rowStarts[i] - rowStarts[i - 1] != rowStarts[1] - rowStarts[0]) return false;
+        }
+        return true;
     }
 }

@@ -6,9 +6,9 @@ namespace Delineate.Tensors.Kernels;
 /// </summary>
 internal sealed unsafe class GatherProduct
 {
-    private const int MostRows = 240; // a multiple of every tile's rows; 240 × 256 floats are a quarter of a 1 MB cache
+    private const int MostRows = 120; // a multiple of every tile's rows; 120 × 512 floats are a quarter of a 1 MB cache
     private const int BlocksWanted = 8; // fewer leave some thread without work, so that columns are cut too
-    private const int DepthBlock = 256;
+    private const int DepthBlock = 512; // C is read and written once for each block
     private const int AliasedStride = 1024;
 
     private readonly Gather gather;
@@ -93,6 +93,8 @@ internal sealed unsafe class GatherProduct
         // What this thread will probably take next comes from memory while it multiplies.
         int nextRow = firstRow + (ThreadTeam.Threads * blockRows);
         (nint aheadStart, nint aheadLength) = gather.NewLines(nextRow, Math.Min(blockRows, gather.Rows - nextRow));
+        // What the whole product reads and writes once does not stay in the caches until the next layer: its lines need not be read before they are written.
+        bool past = (long)gather.Rows * (gather.RowStride + ((long)columns * groups * (added is null ? 1 : 2))) >= LaneLoop.PastCaches;
         int from = 0;
         do
         {
@@ -115,7 +117,7 @@ internal sealed unsafe class GatherProduct
             }
             from += depth;
 
-            ProductEnds Ends(int row) => new(!isFirst, added is null ? null : added + (row * residualRow), residualRow, isLast ? bias : null, isLast ? floor : float.NegativeInfinity);
+            ProductEnds Ends(int row) => new(!isFirst, added is null ? null : added + (row * residualRow), residualRow, isLast ? bias : null, isLast ? floor : float.NegativeInfinity, past && isFirst && isLast);
         }
         while (from < gather.Depth);
     }

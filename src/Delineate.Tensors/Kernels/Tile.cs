@@ -35,12 +35,13 @@ internal static unsafe class Tile
     /// c[i, j] = max(floor, start[i, j] + bias[j] + Σₖ a[i·aRow + k·aStep] · b[k·bStep + j]) over the whole tile. A start row of 0 repeats one row;
     /// start may be c itself; a floor of 0 is a ReLU, of −∞ nothing. Free strides for a: rows of a map (step 1) and panels packed across rows (row 1) take the same code.
     /// At each depth the line at <paramref name="ahead"/>, which moves by <paramref name="aheadStep"/>, is asked for from memory: what will be needed next.
+    /// With <paramref name="past"/> c is stored around the caches: it begins on a cache line, and cRow is whole lines.
     /// </summary>
     public static void Run(
-        int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
+        int depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep, bool past = false)
     {
-        if (Vector512.IsHardwareAccelerated) Run512(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep);
-        else if (Vector256.IsHardwareAccelerated) Run256(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep);
+        if (Vector512.IsHardwareAccelerated) Run512(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep, past);
+        else if (Vector256.IsHardwareAccelerated) Run256(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep, past);
         else Run128(depth, a, aRow, aStep, b, bStep, start, startRow, bias, floor, c, cRow, ahead, aheadStep);
     }
 
@@ -55,9 +56,10 @@ internal static unsafe class Tile
     // No call may stand in these methods: accumulators that live across a call are kept on the stack, at a quarter of the speed.
     // Three rows share one pointer, [p], [p + row], [p + 2·row], so that addresses cost no instructions.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
+    private static void Run512(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep, bool past)
     {
         PrefetchRows(start, startRow, 12);
+        if (start != c && !past) PrefetchRows(c, cRow, 12);
         Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero;
         Vector512<float> c10 = Vector512<float>.Zero, c11 = Vector512<float>.Zero;
         Vector512<float> c20 = Vector512<float>.Zero, c21 = Vector512<float>.Zero;
@@ -123,52 +125,18 @@ internal static unsafe class Tile
             ahead += aheadStep;
         }
         Vector512<float> bias0 = Vector512.Load(bias), bias1 = Vector512.Load(bias + 16), least = Vector512.Create(floor);
-        Vector512.MaxNative(least, c00 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c01 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c10 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c11 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c20 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c21 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c30 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c31 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c40 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c41 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c50 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c51 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c60 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c61 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c70 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c71 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c80 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c81 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c90 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c91 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, cA0 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, cA1 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, cB0 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, cB1 + Vector512.Load(start + 16) + bias1).Store(c + 16);
+        Put(c00, c01, start, bias0, bias1, least, c, past);
+        Put(c10, c11, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c20, c21, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c30, c31, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c40, c41, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c50, c51, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c60, c61, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c70, c71, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c80, c81, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c90, c91, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(cA0, cA1, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(cB0, cB1, start += startRow, bias0, bias1, least, c += cRow, past);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -202,26 +170,17 @@ internal static unsafe class Tile
             b += bStep;
         }
         Vector512<float> bias0 = Vector512.Load(bias), bias1 = Vector512.Load(bias + 16), least = Vector512.Create(floor);
-        Vector512.MaxNative(least, c00 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c01 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c10 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c11 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c20 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c21 + Vector512.Load(start + 16) + bias1).Store(c + 16);
-        start += startRow;
-        c += cRow;
-        Vector512.MaxNative(least, c30 + Vector512.Load(start) + bias0).Store(c);
-        Vector512.MaxNative(least, c31 + Vector512.Load(start + 16) + bias1).Store(c + 16);
+        Put(c00, c01, start, bias0, bias1, least, c, past: false);
+        Put(c10, c11, start += startRow, bias0, bias1, least, c += cRow, past: false);
+        Put(c20, c21, start += startRow, bias0, bias1, least, c += cRow, past: false);
+        Put(c30, c31, start += startRow, bias0, bias1, least, c += cRow, past: false);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
+    private static void Run256(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep, bool past)
     {
         PrefetchRows(start, startRow, 6);
+        if (start != c && !past) PrefetchRows(c, cRow, 6);
         Vector256<float> c00 = Vector256<float>.Zero, c01 = Vector256<float>.Zero;
         Vector256<float> c10 = Vector256<float>.Zero, c11 = Vector256<float>.Zero;
         Vector256<float> c20 = Vector256<float>.Zero, c21 = Vector256<float>.Zero;
@@ -259,28 +218,12 @@ internal static unsafe class Tile
             ahead += aheadStep;
         }
         Vector256<float> bias0 = Vector256.Load(bias), bias1 = Vector256.Load(bias + 8), least = Vector256.Create(floor);
-        Vector256.MaxNative(least, c00 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c01 + Vector256.Load(start + 8) + bias1).Store(c + 8);
-        start += startRow;
-        c += cRow;
-        Vector256.MaxNative(least, c10 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c11 + Vector256.Load(start + 8) + bias1).Store(c + 8);
-        start += startRow;
-        c += cRow;
-        Vector256.MaxNative(least, c20 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c21 + Vector256.Load(start + 8) + bias1).Store(c + 8);
-        start += startRow;
-        c += cRow;
-        Vector256.MaxNative(least, c30 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c31 + Vector256.Load(start + 8) + bias1).Store(c + 8);
-        start += startRow;
-        c += cRow;
-        Vector256.MaxNative(least, c40 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c41 + Vector256.Load(start + 8) + bias1).Store(c + 8);
-        start += startRow;
-        c += cRow;
-        Vector256.MaxNative(least, c50 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c51 + Vector256.Load(start + 8) + bias1).Store(c + 8);
+        Put(c00, c01, start, bias0, bias1, least, c, past);
+        Put(c10, c11, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c20, c21, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c30, c31, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c40, c41, start += startRow, bias0, bias1, least, c += cRow, past);
+        Put(c50, c51, start += startRow, bias0, bias1, least, c += cRow, past);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -303,18 +246,15 @@ internal static unsafe class Tile
             b += bStep;
         }
         Vector256<float> bias0 = Vector256.Load(bias), bias1 = Vector256.Load(bias + 8), least = Vector256.Create(floor);
-        Vector256.MaxNative(least, c00 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c01 + Vector256.Load(start + 8) + bias1).Store(c + 8);
-        start += startRow;
-        c += cRow;
-        Vector256.MaxNative(least, c10 + Vector256.Load(start) + bias0).Store(c);
-        Vector256.MaxNative(least, c11 + Vector256.Load(start + 8) + bias1).Store(c + 8);
+        Put(c00, c01, start, bias0, bias1, least, c, past: false);
+        Put(c10, c11, start += startRow, bias0, bias1, least, c += cRow, past: false);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run128(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* start, nint startRow, float* bias, float floor, float* c, nint cRow, float* ahead, nint aheadStep)
     {
         PrefetchRows(start, startRow, 8);
+        if (start != c) PrefetchRows(c, cRow, 8);
         Vector128<float> c00 = Vector128<float>.Zero, c01 = Vector128<float>.Zero;
         Vector128<float> c10 = Vector128<float>.Zero, c11 = Vector128<float>.Zero;
         Vector128<float> c20 = Vector128<float>.Zero, c21 = Vector128<float>.Zero;
@@ -362,36 +302,14 @@ internal static unsafe class Tile
             ahead += aheadStep;
         }
         Vector128<float> bias0 = Vector128.Load(bias), bias1 = Vector128.Load(bias + 4), least = Vector128.Create(floor);
-        Vector128.MaxNative(least, c00 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c01 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c10 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c11 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c20 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c21 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c30 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c31 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c40 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c41 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c50 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c51 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c60 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c61 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c70 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c71 + Vector128.Load(start + 4) + bias1).Store(c + 4);
+        Put(c00, c01, start, bias0, bias1, least, c);
+        Put(c10, c11, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c20, c21, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c30, c31, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c40, c41, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c50, c51, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c60, c61, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c70, c71, start += startRow, bias0, bias1, least, c += cRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -425,20 +343,53 @@ internal static unsafe class Tile
             b += bStep;
         }
         Vector128<float> bias0 = Vector128.Load(bias), bias1 = Vector128.Load(bias + 4), least = Vector128.Create(floor);
-        Vector128.MaxNative(least, c00 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c01 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c10 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c11 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c20 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c21 + Vector128.Load(start + 4) + bias1).Store(c + 4);
-        start += startRow;
-        c += cRow;
-        Vector128.MaxNative(least, c30 + Vector128.Load(start) + bias0).Store(c);
-        Vector128.MaxNative(least, c31 + Vector128.Load(start + 4) + bias1).Store(c + 4);
+        Put(c00, c01, start, bias0, bias1, least, c);
+        Put(c10, c11, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c20, c21, start += startRow, bias0, bias1, least, c += cRow);
+        Put(c30, c31, start += startRow, bias0, bias1, least, c += cRow);
+    }
+
+    /// <summary>One row of a tile comes to its end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(
+        Vector512<float> sum0, Vector512<float> sum1, float* start, Vector512<float> bias0, Vector512<float> bias1, Vector512<float> least, float* c, bool past)
+    {
+        sum0 = Vector512.MaxNative(least, sum0 + Vector512.Load(start) + bias0);
+        sum1 = Vector512.MaxNative(least, sum1 + Vector512.Load(start + 16) + bias1);
+        if (past)
+        {
+            sum0.StoreAlignedNonTemporal(c);
+            sum1.StoreAlignedNonTemporal(c + 16);
+            return;
+        }
+        sum0.Store(c);
+        sum1.Store(c + 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(
+        Vector256<float> sum0, Vector256<float> sum1, float* start, Vector256<float> bias0, Vector256<float> bias1, Vector256<float> least, float* c, bool past)
+    {
+        sum0 = Vector256.MaxNative(least, sum0 + Vector256.Load(start) + bias0);
+        sum1 = Vector256.MaxNative(least, sum1 + Vector256.Load(start + 8) + bias1);
+        if (past)
+        {
+            sum0.StoreAlignedNonTemporal(c);
+            sum1.StoreAlignedNonTemporal(c + 8);
+            return;
+        }
+        sum0.Store(c);
+        sum1.Store(c + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(
+        Vector128<float> sum0, Vector128<float> sum1, float* start, Vector128<float> bias0, Vector128<float> bias1, Vector128<float> least, float* c)
+    {
+        sum0 = Vector128.MaxNative(least, sum0 + Vector128.Load(start) + bias0);
+        sum1 = Vector128.MaxNative(least, sum1 + Vector128.Load(start + 4) + bias1);
+        sum0.Store(c);
+        sum1.Store(c + 4);
     }
 
     /// <summary>Asks for the rows that are needed only at the end, so that the multiplications hide the wait.</summary>

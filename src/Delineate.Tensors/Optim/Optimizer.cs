@@ -1,4 +1,5 @@
 using Delineate.Tensors.Kernels;
+using Delineate.Tensors.Weights;
 
 namespace Delineate.Tensors.Optim;
 
@@ -74,21 +75,30 @@ public abstract class Optimizer
 
     /// <summary>Takes over a state that <see cref="State"/> gave.</summary>
     /// <exception cref="InvalidDataException">A tensor is missing, unknown or of another shape: the message names all of them.</exception>
-    public void LoadState(IReadOnlyDictionary<string, Tensor> state)
-    {
-        ArgumentNullException.ThrowIfNull(state);
-        IReadOnlyDictionary<string, Tensor> mine = State();
-        string[] wrong = [.. mine.Where(m => !state.TryGetValue(m.Key, out Tensor? t) || t.Shape != m.Value.Shape).Select(m => m.Key),
-            .. state.Keys.Where(k => !mine.ContainsKey(k))];
-        if (wrong.Length > 0)
-            throw new InvalidDataException($"the optimizer's state is not of this optimizer and network: {string.Join(", ", wrong)}");
-        foreach ((string name, Tensor tensor) in mine) state[name].Span.CopyTo(tensor.Span);
-        ReadOnlySpan<float> steps = mine[StepsName].Span;
-        Steps = ((long)steps[0] << 20) + (long)steps[1];
-    }
+    public void LoadState(IReadOnlyDictionary<string, Tensor> state) =>
+        LoadState(state, (from, to) => from.Shape == to.Shape, (from, to) => from.Span.CopyTo(to.Span));
+
+    /// <summary>The same from a weight file's tensors, whose values are read where they belong.</summary>
+    /// <exception cref="InvalidDataException">A tensor is missing, unknown or of another shape: the message names all of them.</exception>
+    /// <exception cref="WeightsFormatException">The file was changed or cannot be read.</exception>
+    public void LoadState(IReadOnlyDictionary<string, RawTensor> state) =>
+        LoadState(state, (from, to) => from.Shape == RawTensor.ShapeOf(to), (from, to) => from.CopyTo(to));
 
     /// <summary>Updates a range of one parameter. Runs on any thread.</summary>
     private protected abstract void Update(Slot slot, double learningRate, Span<float> weights, ReadOnlySpan<float> gradient, int from);
+
+    private void LoadState<T>(IReadOnlyDictionary<string, T> state, Func<T, Tensor, bool> fits, Action<T, Tensor> copy)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        IReadOnlyDictionary<string, Tensor> mine = State();
+        string[] wrong = [.. mine.Where(m => !state.TryGetValue(m.Key, out T? t) || !fits(t, m.Value)).Select(m => m.Key),
+            .. state.Keys.Where(k => !mine.ContainsKey(k))];
+        if (wrong.Length > 0)
+            throw new InvalidDataException($"the optimizer's state is not of this optimizer and network: {string.Join(", ", wrong)}");
+        foreach ((string name, Tensor tensor) in mine) copy(state[name], tensor);
+        ReadOnlySpan<float> steps = mine[StepsName].Span;
+        Steps = ((long)steps[0] << 20) + (long)steps[1];
+    }
 
     /// <summary>One parameter with its settings and state.</summary>
     private protected sealed record Slot(string Name, Tensor Parameter, double LearningRateScale, double WeightDecay, Tensor[] State);

@@ -50,24 +50,4 @@ internal static class ElementTypes
             default: TensorPrimitives.ConvertTruncating(bytes, values); break;
         }
     }
-
-    /// <summary>Reads exactly <c>values.Length</c> elements from a stream.</summary>
-    /// <exception cref="EndOfStreamException">The stream ends before.</exception>
-    public static void Read(this ElementType type, Stream stream, Span<float> values)
-    {
-        if (type == ElementType.F32)
-        {
-            stream.ReadExactly(MemoryMarshal.AsBytes(values));
-            return;
-        }
-        const int Chunk = 1 << 14;
-        byte[] buffer = new byte[Math.Min(values.Length, Chunk) * type.Size()];
-        for (int done = 0; done < values.Length; done += Chunk)
-        {
-            Span<float> part = values.Slice(done, Math.Min(Chunk, values.Length - done));
-            Span<byte> bytes = buffer.AsSpan(0, part.Length * type.Size());
-            stream.ReadExactly(bytes);
-            type.Widen(bytes, part);
-        }
-    }
 }

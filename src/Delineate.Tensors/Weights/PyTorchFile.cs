@@ -1,5 +1,3 @@
-using System.IO.Compression;
-
 namespace Delineate.Tensors.Weights;
 
 /// <summary>
@@ -12,48 +10,38 @@ public static class PyTorchFile
     private static readonly string[] Wrappers = ["model", "state_dict", "model_state_dict"];
 
     /// <summary>
-    /// The state dict of a checkpoint: the tensors at its top, or those under <c>model</c>, <c>state_dict</c> or <c>model_state_dict</c>;
+    /// Opens the state dict of a checkpoint: the tensors at its top, or those under <c>model</c>, <c>state_dict</c> or <c>model_state_dict</c>;
     /// a prefix <c>module.</c> common to all names is taken off. What else a checkpoint holds (epoch, optimizer, arguments) is left out.
     /// </summary>
     /// <exception cref="WeightsFormatException">The file is damaged, of another format, or asks for more than tensors and containers.</exception>
-    public static IReadOnlyDictionary<string, RawTensor> Load(string path)
+    public static WeightFile Open(string path) => WeightFile.Open(new FileBytes(path), Read);
+
+    /// <summary>The same from a stream: see <see cref="WeightFile.Open(Stream, string)"/>.</summary>
+    /// <exception cref="WeightsFormatException">As above.</exception>
+    public static WeightFile Open(Stream stream, string name) => WeightFile.Open(new FileBytes(stream, name), Read);
+
+    internal static WeightFile.Contents Read(FileBytes file)
     {
-        using FileStream file = File.OpenRead(path);
-        return Load(file, path);
+        RefuseOtherFormats(file);
+        var zip = new ZipDirectory(file);
+        ZipEntry[] pickles = [.. zip.Entries.Where(e => e.Name.EndsWith("/data.pkl", StringComparison.Ordinal)).Take(2)];
+        if (pickles.Length != 1) throw new WeightsFormatException(file.Name, "archive",
+                pickles.Length == 0 ? "a zip archive without data.pkl is no PyTorch checkpoint" : "the archive has more than one data.pkl");
+        var storages = new StorageReader(file, zip, pickles[0].Name[..^"data.pkl".Length]);
+        if (storages.IsBigEndian) throw new WeightsFormatException(file.Name, "byteorder", "tensors in big-endian order are not read");
+        byte[] pickle = storages.ReadAll(pickles[0], MostPickleBytes);
+        return new WeightFile.Contents(Tensors(StateDict(new Unpickler(pickle, file.Name, "data.pkl").Load(), file.Name), storages, file.Name));
     }
 
-    /// <summary>The same from a stream that can seek; <paramref name="name"/> stands for the path in messages.</summary>
-    public static IReadOnlyDictionary<string, RawTensor> Load(Stream stream, string name)
+    private static void RefuseOtherFormats(FileBytes file)
     {
-        RefuseOtherFormats(stream, name);
-        try
-        {
-            using var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
-            ZipArchiveEntry[] pickles = [.. zip.Entries.Where(e => e.FullName.EndsWith("/data.pkl", StringComparison.Ordinal)).Take(2)];
-            if (pickles.Length != 1) throw new WeightsFormatException(name, "archive",
-                    pickles.Length == 0 ? "a zip archive without data.pkl is no PyTorch checkpoint" : "the archive has more than one data.pkl");
-            string folder = pickles[0].FullName[..^"data.pkl".Length];
-            var storages = new StorageReader(zip, folder, stream.Length, name);
-            if (storages.IsBigEndian) throw new WeightsFormatException(name, "byteorder", "tensors in big-endian order are not read");
-            byte[] pickle = storages.ReadAll(pickles[0], MostPickleBytes);
-            return Tensors(StateDict(new Unpickler(pickle, name, "data.pkl").Load(), name), storages, name);
-        }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or NotSupportedException)
-        {
-            throw new WeightsFormatException(name, "archive", "the zip archive is damaged or cut short", e);
-        }
-    }
-
-    private static void RefuseOtherFormats(Stream stream, string path)
-    {
-        Span<byte> head = stackalloc byte[16];
-        int length = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
-        stream.Position = 0;
-        if (length >= 4 && head.StartsWith("PK\x03\x04"u8)) return;
+        Span<byte> head = stackalloc byte[(int)Math.Min(16, file.Length)];
+        file.Read(0, head, "byte 0");
+        if (head.StartsWith("PK\x03\x04"u8)) return;
         ReadOnlySpan<byte> oldMagic = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]; // 0x1950a86a20f9469cfc6c, pickled
-        if (head[0] == 0x80 && head[2..].StartsWith(oldMagic))
-            throw new WeightsFormatException(path, "byte 0", "a checkpoint in PyTorch's old stream format (before 1.6); only the zip format is read: in Python, load it and torch.save it again");
-        throw new WeightsFormatException(path, "byte 0", "not a PyTorch checkpoint: it does not begin as a zip archive");
+        if (head is [0x80, _, ..] && head[2..].StartsWith(oldMagic))
+            throw new WeightsFormatException(file.Name, "byte 0", "a checkpoint in PyTorch's old stream format (before 1.6); only the zip format is read: in Python, load it and torch.save it again");
+        throw new WeightsFormatException(file.Name, "byte 0", "not a PyTorch checkpoint: it does not begin as a zip archive");
     }
 
     /// <summary>The named tensors at the top of the pickled object or in one of the usual wrappers.</summary>

@@ -3,28 +3,32 @@ namespace Delineate.Tensors.Weights;
 /// <summary>
 /// A tensor as a weight file holds it: float32 values, row-major in PyTorch's order of axes, <c>[Cout, Cin, Kh, Kw]</c> for a convolution.
 /// A tensor of four axes is re-laid with its second axis last when it becomes a <see cref="Tensor"/>; other ranks are the same in both.
+/// The values of a tensor of a <see cref="WeightFile"/> stay in the file: each call that asks for them reads them, and fails once the file is closed.
 /// </summary>
 public sealed class RawTensor
 {
     internal const int MostAxes = 32;
     internal static readonly int MostElements = Array.MaxLength - 64;
+    private readonly StridedView view;
+    private readonly FileValues? file; // null where the values are in memory
+    private readonly ReadOnlyMemory<float> memory;
 
     /// <exception cref="ShapeException">The count of values is not the shape's.</exception>
     public RawTensor(Shape shape, ReadOnlyMemory<float> values)
     {
         if (values.Length != shape.Length)
             throw new ShapeException($"{shape} has {shape.Length} elements, but {values.Length} values were given");
-        (Shape, Values) = (shape, values);
+        (view, memory) = (StridedView.RowMajor(shape), values);
     }
 
-    public Shape Shape { get; }
+    internal RawTensor(StridedView view, FileValues file) => (this.view, this.file) = (view, file);
 
-    public ReadOnlyMemory<float> Values { get; }
+    public Shape Shape => view.Shape;
 
     /// <summary>The shape that a tensor of the engine has in a file.</summary>
     public static Shape ShapeOf(Tensor tensor) => ChannelOrder.ToSecond(tensor.Shape);
 
-    /// <summary>The tensor of an engine's tensor: the inverse of <see cref="ToTensor"/>.</summary>
+    /// <summary>A copy of an engine's tensor: the inverse of <see cref="ToTensor"/>.</summary>
     public static RawTensor Of(Tensor tensor)
     {
         var values = new float[tensor.Length];
@@ -32,7 +36,17 @@ public sealed class RawTensor
         return new RawTensor(ChannelOrder.ToSecond(tensor.Shape), values);
     }
 
+    /// <summary>A copy of the values, row-major in PyTorch's order of axes.</summary>
+    /// <exception cref="WeightsFormatException">The file was changed or cannot be read.</exception>
+    public float[] ToArray()
+    {
+        float[] values = GC.AllocateUninitializedArray<float>(Shape.Length);
+        Copy(view, values);
+        return values;
+    }
+
     /// <summary>A new tensor with the same values, channels last.</summary>
+    /// <exception cref="WeightsFormatException">The file was changed or cannot be read.</exception>
     public Tensor ToTensor()
     {
         Tensor tensor = Tensor.Empty(ChannelOrder.ToLast(Shape));
@@ -40,12 +54,28 @@ public sealed class RawTensor
         return tensor;
     }
 
-    /// <summary>Overwrites a tensor with these values, channels last.</summary>
+    /// <summary>Overwrites a tensor with these values, channels last. From a file they are read a few megabytes at a time at most.</summary>
     /// <exception cref="ShapeException">The shapes differ.</exception>
+    /// <exception cref="WeightsFormatException">The file was changed or cannot be read; it may have been found out only after some values were overwritten.</exception>
     public void CopyTo(Tensor tensor)
     {
-        Shape shape = ChannelOrder.ToLast(Shape);
-        if (tensor.Shape != shape) throw new ShapeException($"values of {shape} cannot fill a tensor of {tensor.Shape}");
-        ChannelOrder.ToLast(Shape, Values.Span, tensor.Span);
+        StridedView last = ChannelOrder.ToLast(view);
+        if (tensor.Shape != last.Shape) throw new ShapeException($"values of {last.Shape} cannot fill a tensor of {tensor.Shape}");
+        Copy(last, tensor.Span);
+    }
+
+    /// <summary>Refuses values whose file is closed or is not what it was when it was opened.</summary>
+    internal void RefuseChanged() => file?.RefuseChanged();
+
+    private void Copy(StridedView order, Span<float> to)
+    {
+        if (file is null)
+        {
+            StridedCopy.Run(memory.Span, order, to);
+            return;
+        }
+        file.RefuseChanged();
+        StridedCopy.Run(file, order, to);
+        file.RefuseChanged(); // a file that was written over meanwhile can have given any values
     }
 }

@@ -8,48 +8,26 @@ namespace Delineate.Tensors.Weights;
 /// A <c>.safetensors</c> file: named tensors and a map of strings (https://huggingface.co/docs/safetensors). Tensors lie in it in PyTorch's
 /// order of axes, so that Python reads what is saved here. Reading trusts nothing: the header is bounded and the tensors must tile the data exactly.
 /// </summary>
-public sealed class SafetensorsFile
+public static class SafetensorsFile
 {
     private const int MostHeaderBytes = 64 << 20;
     private const string MetadataKey = "__metadata__";
+    private const int PieceLength = 1 << 18; // floats that are re-laid and written at a time
 
-    private SafetensorsFile(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, RawTensor> tensors) =>
-        (Metadata, Tensors) = (metadata, tensors);
-
-    /// <summary>What the file says of itself.</summary>
-    public IReadOnlyDictionary<string, string> Metadata { get; }
-
-    /// <summary>The tensors by name.</summary>
-    public IReadOnlyDictionary<string, RawTensor> Tensors { get; }
-
-    /// <summary>Reads a whole file.</summary>
+    /// <summary>Opens a file; its tensors are in the order of their bytes.</summary>
     /// <exception cref="WeightsFormatException">The file is damaged or not of this format.</exception>
-    public static SafetensorsFile Load(string path)
-    {
-        using FileStream file = File.OpenRead(path);
-        return Load(file, path);
-    }
+    public static WeightFile Open(string path) => WeightFile.Open(new FileBytes(path), Read);
 
-    /// <summary>The same from a stream that can seek; <paramref name="name"/> stands for the path in messages.</summary>
-    public static SafetensorsFile Load(Stream stream, string name)
-    {
-        Header header = ReadHeader(stream, name);
-        var tensors = new Dictionary<string, RawTensor>(header.Entries.Count);
-        foreach (Entry entry in header.Entries)
-        {
-            var values = new float[entry.Shape.Length];
-            entry.Type.Read(stream, values); // entries tile the data in this order, and its length was checked
-            tensors.Add(entry.Name, new RawTensor(entry.Shape, values));
-        }
-        return new SafetensorsFile(header.Metadata, tensors);
-    }
+    /// <summary>The same from a stream: see <see cref="WeightFile.Open(Stream, string)"/>.</summary>
+    /// <exception cref="WeightsFormatException">As above.</exception>
+    public static WeightFile Open(Stream stream, string name) => WeightFile.Open(new FileBytes(stream, name), Read);
 
     /// <summary>Reads the map of strings alone.</summary>
     /// <exception cref="WeightsFormatException">The file is damaged or not of this format.</exception>
     public static IReadOnlyDictionary<string, string> LoadMetadata(string path)
     {
-        using FileStream file = File.OpenRead(path);
-        return ReadHeader(file, path).Metadata;
+        using var file = new FileBytes(path);
+        return ReadHeader(file).Metadata;
     }
 
     /// <summary>
@@ -65,14 +43,37 @@ public sealed class SafetensorsFile
             BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
             file.Write(length);
             file.Write(header);
-            float[] buffer = new float[all.Max(t => (int?)t.Tensor.Length) ?? 0];
-            foreach ((_, Tensor tensor) in all)
-            {
-                Span<float> values = buffer.AsSpan(0, tensor.Length);
-                ChannelOrder.ToSecond(tensor.Shape, tensor.Span, values);
-                file.Write(MemoryMarshal.AsBytes(values));
-            }
+            foreach ((_, Tensor tensor) in all) WriteValues(file, tensor);
         });
+    }
+
+    internal static WeightFile.Contents Read(FileBytes file)
+    {
+        Header header = ReadHeader(file);
+        var tensors = new Dictionary<string, RawTensor>(header.Entries.Count);
+        foreach (Entry entry in header.Entries)
+            tensors.Add(entry.Name, new RawTensor(StridedView.RowMajor(entry.Shape), new FileValues(file, entry.Type, header.DataAt + entry.Begin, $"tensor '{entry.Name}'")));
+        return new WeightFile.Contents(tensors, header.Metadata);
+    }
+
+    /// <summary>Writes a tensor channels second, some of its outermost places at a time.</summary>
+    private static void WriteValues(Stream file, Tensor tensor)
+    {
+        ReadOnlySpan<float> values = tensor.Block.Values[..tensor.Length];
+        if (tensor.Shape.Rank != 4 || tensor.Length == 0)
+        {
+            file.Write(MemoryMarshal.AsBytes(values));
+            return;
+        }
+        int place = tensor.Length / tensor.Shape[0], most = Math.Clamp(PieceLength / place, 1, tensor.Shape[0]);
+        using Scratch buffer = Scratch.Floats(most * place);
+        for (int i = 0; i < tensor.Shape[0]; i += most)
+        {
+            Shape part = tensor.Shape.With(0, Math.Min(most, tensor.Shape[0] - i));
+            Span<float> second = buffer.Span[..part.Length];
+            ChannelOrder.ToSecond(part, values.Slice(i * place, part.Length), second);
+            file.Write(MemoryMarshal.AsBytes(second));
+        }
     }
 
     private static byte[] WriteHeader((string Name, Tensor Tensor)[] tensors, IReadOnlyDictionary<string, string>? metadata)
@@ -110,25 +111,27 @@ public sealed class SafetensorsFile
         return bytes.ToArray();
     }
 
-    /// <summary>Reads and checks the header; the stream then stands at the data, which the entries tile in their order.</summary>
-    private static Header ReadHeader(Stream stream, string path)
+    /// <summary>Reads and checks the header: its entries tile the data in their order.</summary>
+    private static Header ReadHeader(FileBytes file)
     {
-        Span<byte> length = stackalloc byte[8];
-        if (stream.Length < 10)
-            throw new WeightsFormatException(path, "byte 0", $"a safetensors file has at least 10 bytes, this one {stream.Length}");
-        stream.ReadExactly(length);
+        const int LengthBytes = 8;
+        string path = file.Name;
+        if (file.Length < 10)
+            throw new WeightsFormatException(path, "byte 0", $"a safetensors file has at least 10 bytes, this one {file.Length}");
+        Span<byte> length = stackalloc byte[LengthBytes];
+        file.Read(0, length, "byte 0");
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(length);
-        if (headerBytes < 2 || headerBytes > (ulong)(stream.Length - 8))
-            throw new WeightsFormatException(path, "byte 0", $"not a safetensors file, or cut short: its header claims {headerBytes:N0} of the file's {stream.Length:N0} bytes");
+        if (headerBytes < 2 || headerBytes > (ulong)(file.Length - LengthBytes))
+            throw new WeightsFormatException(path, "byte 0", $"not a safetensors file, or cut short: its header claims {headerBytes:N0} of the file's {file.Length:N0} bytes");
         if (headerBytes > MostHeaderBytes)
             throw new WeightsFormatException(path, "byte 0", $"a header of {headerBytes:N0} bytes is more than the {MostHeaderBytes:N0} that are read");
         byte[] header = new byte[headerBytes];
-        stream.ReadExactly(header);
+        file.Read(LengthBytes, header, "header");
         if (header[0] != '{') throw new WeightsFormatException(path, "byte 8", "not a safetensors file: its header is no JSON object");
         try
         {
             using var json = JsonDocument.Parse(header, new JsonDocumentOptions { MaxDepth = 4 });
-            return ParseHeader(json.RootElement, stream.Length - stream.Position, path);
+            return ParseHeader(json.RootElement, LengthBytes + header.Length, file.Length, path);
         }
         catch (JsonException e)
         {
@@ -141,8 +144,9 @@ public sealed class SafetensorsFile
         }
     }
 
-    private static Header ParseHeader(JsonElement root, long dataBytes, string path)
+    private static Header ParseHeader(JsonElement root, long dataAt, long fileBytes, string path)
     {
+        long dataBytes = fileBytes - dataAt;
         var metadata = new Dictionary<string, string>();
         var entries = new List<Entry>();
         var names = new HashSet<string>();
@@ -174,7 +178,7 @@ public sealed class SafetensorsFile
         }
         if (reached != dataBytes)
             throw new WeightsFormatException(path, "end of the data", $"{dataBytes - reached:N0} bytes belong to no tensor");
-        return new Header(metadata, entries);
+        return new Header(metadata, entries, dataAt);
     }
 
     private static Entry ParseEntry(JsonProperty property, long dataBytes, string path)
@@ -221,7 +225,7 @@ public sealed class SafetensorsFile
         return new Entry(property.Name, type, Shape.Of(CollectionsMarshal.AsSpan(sizes)), begin, end);
     }
 
-    private sealed record Header(IReadOnlyDictionary<string, string> Metadata, IReadOnlyList<Entry> Entries);
+    private sealed record Header(IReadOnlyDictionary<string, string> Metadata, IReadOnlyList<Entry> Entries, long DataAt);
 
     private sealed record Entry(string Name, ElementType Type, Shape Shape, long Begin, long End);
 }

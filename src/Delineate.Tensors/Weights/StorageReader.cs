@@ -1,48 +1,46 @@
-using System.IO.Compression;
-
 namespace Delineate.Tensors.Weights;
 
-/// <summary>The storages of a zip checkpoint and views of them. No more is read, and no more copied, than the file has bytes.</summary>
+/// <summary>The storages of a zip checkpoint and views of them. Storages claim no more than the file has bytes, and neither do strided views.</summary>
 internal sealed class StorageReader
 {
-    private readonly Dictionary<string, ZipArchiveEntry> entries = [];
-    private readonly Dictionary<string, (ElementType Type, float[] Values)> storages = [];
+    private readonly Dictionary<string, ZipEntry> entries = [];
+    private readonly Dictionary<string, (PickledStorage Storage, long At)> storages = [];
+    private readonly FileBytes file;
+    private readonly ZipDirectory zip;
     private readonly string folder;
-    private readonly string path;
     private long bytesLeft;
     private long copiesLeft;
 
-    public StorageReader(ZipArchive zip, string folder, long fileBytes, string path)
+    public StorageReader(FileBytes file, ZipDirectory zip, string folder)
     {
-        (this.folder, this.path, bytesLeft, copiesLeft) = (folder, path, fileBytes, fileBytes);
-        foreach (ZipArchiveEntry entry in zip.Entries)
+        (this.file, this.zip, this.folder, bytesLeft, copiesLeft) = (file, zip, folder, file.Length, file.Length);
+        foreach (ZipEntry entry in zip.Entries)
         {
-            if (!entries.TryAdd(entry.FullName, entry))
-                throw new WeightsFormatException(path, entry.FullName, "the archive has this entry twice");
+            if (!entries.TryAdd(entry.Name, entry))
+                throw new WeightsFormatException(file.Name, entry.Name, "the archive has this entry twice");
         }
     }
 
     /// <summary>True where the archive says that its numbers are in big-endian order.</summary>
     public bool IsBigEndian =>
-        entries.TryGetValue(folder + "byteorder", out ZipArchiveEntry? entry) && System.Text.Encoding.ASCII.GetString(ReadAll(entry, 16)).Trim() == "big";
+        entries.TryGetValue(folder + "byteorder", out ZipEntry? entry) && System.Text.Encoding.ASCII.GetString(ReadAll(entry, 16)).Trim() == "big";
 
     /// <summary>The bytes of an entry that may have at most <paramref name="most"/>.</summary>
-    public byte[] ReadAll(ZipArchiveEntry entry, int most)
+    public byte[] ReadAll(ZipEntry entry, int most)
     {
         Take(entry);
         if (entry.Length > most)
-            throw new WeightsFormatException(path, entry.FullName, $"{entry.Length:N0} bytes are more than the {most:N0} that are read");
+            throw new WeightsFormatException(file.Name, entry.Name, $"{entry.Length:N0} bytes are more than the {most:N0} that are read");
         byte[] bytes = new byte[entry.Length];
-        using Stream stream = entry.Open();
-        stream.ReadExactly(bytes);
+        file.Read(zip.DataAt(entry), bytes, entry.Name);
         return bytes;
     }
 
-    /// <summary>The tensor's values in the order of its axes.</summary>
+    /// <summary>A tensor whose values will be read from its storage in the order of its axes.</summary>
     public RawTensor View(PickledTensor tensor, string name)
     {
-        WeightsFormatException Bad(string reason) => new(path, $"tensor '{name}'", reason);
-        ReadOnlyMemory<float> storage = Storage(tensor.Storage, name);
+        WeightsFormatException Bad(string reason) => new(file.Name, $"tensor '{name}'", reason);
+        long at = Storage(tensor.Storage, name), stored = tensor.Storage.Length;
         if (tensor.Sizes.Length != tensor.Strides.Length)
             throw Bad($"it has {tensor.Sizes.Length} sizes and {tensor.Strides.Length} strides");
         Int128 length = 1, last = tensor.Offset;
@@ -56,46 +54,46 @@ internal sealed class StorageReader
         }
         Shape shape = Shape.Of(Array.ConvertAll(tensor.Sizes, s => (int)s));
         if (length == 0) return new RawTensor(shape, default);
-        if (tensor.Offset < 0 || last >= storage.Length) throw Bad($"it reaches beyond the {storage.Length:N0} elements of its storage");
-        if (length > storage.Length)
-            throw Bad($"{shape} has more elements than its storage's {storage.Length:N0}: expanded tensors are not read");
-        if (IsContiguous(tensor)) return new RawTensor(shape, storage.Slice((int)tensor.Offset, shape.Length));
-        copiesLeft -= shape.Length;
-        if (copiesLeft < 0) throw Bad("its views of one storage would take more memory than the file has bytes");
-        var values = new float[shape.Length];
-        Gather(storage.Span[(int)tensor.Offset..], tensor, values);
-        return new RawTensor(shape, values);
+        if (tensor.Offset < 0 || last >= stored) throw Bad($"it reaches beyond the {stored:N0} elements of its storage");
+        if (length > stored)
+            throw Bad($"{shape} has more elements than its storage's {stored:N0}: expanded tensors are not read");
+        if (!IsContiguous(tensor))
+        {
+            copiesLeft -= shape.Length;
+            if (copiesLeft < 0) throw Bad("its views of one storage would take more memory than the file has bytes");
+            if (last - tensor.Offset >= RawTensor.MostElements) throw Bad("its elements lie further apart than a tensor can be long");
+        }
+        return new RawTensor(new StridedView(shape, tensor.Offset, tensor.Strides), new FileValues(file, tensor.Storage.Type, at, $"tensor '{name}'"));
     }
 
-    private ReadOnlyMemory<float> Storage(PickledStorage storage, string name)
+    /// <summary>Where the storage begins in the file.</summary>
+    private long Storage(PickledStorage storage, string name)
     {
-        if (storages.TryGetValue(storage.Key, out (ElementType Type, float[] Values) known))
+        if (storages.TryGetValue(storage.Key, out (PickledStorage Storage, long At) known))
         {
-            return known.Type == storage.Type && known.Values.Length == storage.Length
-                ? known.Values
-                : throw new WeightsFormatException(path, $"tensor '{name}'", $"storage {storage.Key} has two types or lengths");
+            return known.Storage == storage
+                ? known.At
+                : throw new WeightsFormatException(file.Name, $"tensor '{name}'", $"storage {storage.Key} has two types or lengths");
         }
-        if (!entries.TryGetValue($"{folder}data/{storage.Key}", out ZipArchiveEntry? entry))
-            throw new WeightsFormatException(path, $"tensor '{name}'", $"the archive lacks its storage data/{storage.Key}");
+        if (!entries.TryGetValue($"{folder}data/{storage.Key}", out ZipEntry? entry))
+            throw new WeightsFormatException(file.Name, $"tensor '{name}'", $"the archive lacks its storage data/{storage.Key}");
         Take(entry);
         // A storage may be longer in the archive than the pickle says (older versions padded), never shorter.
         if (entry.Length / storage.Type.Size() < storage.Length)
-            throw new WeightsFormatException(path, entry.FullName, $"{storage.Length:N0} elements of {storage.Type} are claimed, but it has {entry.Length:N0} bytes");
-        var values = new float[storage.Length];
-        using Stream stream = entry.Open();
-        storage.Type.Read(stream, values);
-        storages.Add(storage.Key, (storage.Type, values));
-        return values;
+            throw new WeightsFormatException(file.Name, entry.Name, $"{storage.Length:N0} elements of {storage.Type} are claimed, but it has {entry.Length:N0} bytes");
+        long at = zip.DataAt(entry);
+        storages.Add(storage.Key, (storage, at));
+        return at;
     }
 
     /// <summary>Counts an entry against the file's length: entries that are packed, or that share bytes, could claim without end.</summary>
-    private void Take(ZipArchiveEntry entry)
+    private void Take(ZipEntry entry)
     {
-        if (entry.CompressedLength != entry.Length)
-            throw new WeightsFormatException(path, entry.FullName, "the entry is compressed; torch.save stores entries as they are");
+        if (!entry.IsStored)
+            throw new WeightsFormatException(file.Name, entry.Name, "the entry is compressed or encrypted; torch.save stores entries as they are");
         bytesLeft -= entry.Length;
-        if (entry.Length < 0 || bytesLeft < 0)
-            throw new WeightsFormatException(path, entry.FullName, "the entries claim more bytes than the file has");
+        if (bytesLeft < 0)
+            throw new WeightsFormatException(file.Name, entry.Name, "the entries claim more bytes than the file has");
     }
 
     private static bool IsContiguous(PickledTensor tensor)
@@ -107,24 +105,5 @@ internal sealed class StorageReader
             expected *= tensor.Sizes[i];
         }
         return true;
-    }
-
-    /// <summary>Copies a strided view, last axis fastest. The caller made sure that all of it lies inside.</summary>
-    private static void Gather(ReadOnlySpan<float> from, PickledTensor view, Span<float> to)
-    {
-        Span<long> index = stackalloc long[view.Sizes.Length];
-        index.Clear();
-        long at = 0;
-        for (int i = 0; i < to.Length; i++)
-        {
-            to[i] = from[(int)at];
-            for (int axis = index.Length - 1; axis >= 0; axis--)
-            {
-                at += view.Strides[axis];
-                if (++index[axis] < view.Sizes[axis]) break;
-                at -= view.Sizes[axis] * view.Strides[axis];
-                index[axis] = 0;
-            }
-        }
     }
 }

@@ -1,31 +1,67 @@
 namespace Delineate.Tensors.Weights;
 
-/// <summary>Weights from a file of any format that is read: the first bytes decide, not the suffix.</summary>
-public static class WeightFile
+/// <summary>
+/// An open weight file. Opening reads and checks everything but the values, which <see cref="RawTensor"/> reads from the file when they are asked for, so
+/// that loading a network takes no second copy of its weights. Any thread may read, and several at once; dispose the file once the values were read.
+/// </summary>
+public sealed class WeightFile : IDisposable
 {
-    /// <summary>The named tensors of a <c>.safetensors</c> file or of a PyTorch checkpoint.</summary>
+    private static readonly Dictionary<string, string> Nothing = [];
+    private readonly FileBytes bytes;
+
+    private WeightFile(FileBytes bytes, IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, RawTensor> tensors) =>
+        (this.bytes, Metadata, Tensors) = (bytes, metadata, tensors);
+
+    /// <summary>The file's path, or the name that the caller gave a stream.</summary>
+    public string Name => bytes.Name;
+
+    /// <summary>What the file says of itself; a PyTorch checkpoint says nothing.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>The tensors by name, in the file's order.</summary>
+    public IReadOnlyDictionary<string, RawTensor> Tensors { get; }
+
+    /// <summary>Opens a <c>.safetensors</c> file or a PyTorch checkpoint: the first bytes decide, not the suffix.</summary>
     /// <exception cref="WeightsFormatException">The file is damaged or of a format that is not read.</exception>
-    public static IReadOnlyDictionary<string, RawTensor> Load(string path)
+    public static WeightFile Open(string path) => Open(new FileBytes(path), ReadAny);
+
+    /// <summary>
+    /// The same from a stream that can seek, which stays the caller's and must stay open; it is moved whenever values are read.
+    /// <paramref name="name"/> stands for the path in messages.
+    /// </summary>
+    /// <exception cref="WeightsFormatException">The file is damaged or of a format that is not read.</exception>
+    public static WeightFile Open(Stream stream, string name) => Open(new FileBytes(stream, name), ReadAny);
+
+    /// <summary>Closes the file. Its tensors keep their shapes, but no values can be read any more.</summary>
+    public void Dispose() => bytes.Dispose();
+
+    /// <summary>A file whose contents <paramref name="read"/> finds in the bytes, which are closed with it, or at once where that fails.</summary>
+    internal static WeightFile Open(FileBytes bytes, Func<FileBytes, Contents> read)
     {
-        using FileStream file = File.OpenRead(path);
-        return Load(file, path);
+        try
+        {
+            Contents contents = read(bytes);
+            return new WeightFile(bytes, contents.Metadata ?? Nothing, contents.Tensors);
+        }
+        catch
+        {
+            bytes.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>The same from a stream that can seek; <paramref name="name"/> stands for the path in messages.</summary>
-    public static IReadOnlyDictionary<string, RawTensor> Load(Stream stream, string name)
+    /// <summary>
+    /// A safetensors file begins with the length of its header, 'P' or 0x80 with a zip archive or a bare pickle. All three can agree in this byte, so the
+    /// ninth decides: the header's brace.
+    /// </summary>
+    private static Contents ReadAny(FileBytes bytes)
     {
-        int first = stream.ReadByte();
-        stream.Position = 0;
-        // A safetensors file begins with the length of its header, 'P' or 0x80 with a zip archive or a bare pickle. All three can agree in this
-        // byte, so the ninth decides: the header's brace.
-        return first is 'P' or 0x80 && !HasBrace(stream) ? PyTorchFile.Load(stream, name) : SafetensorsFile.Load(stream, name).Tensors;
+        Span<byte> head = stackalloc byte[(int)Math.Min(9, bytes.Length)];
+        bytes.Read(0, head, "byte 0");
+        bool hasBrace = head.Length == 9 && head[8] == '{';
+        return head is [(byte)'P' or 0x80, ..] && !hasBrace ? PyTorchFile.Read(bytes) : SafetensorsFile.Read(bytes);
     }
 
-    private static bool HasBrace(Stream stream)
-    {
-        stream.Position = 8;
-        int ninth = stream.ReadByte();
-        stream.Position = 0;
-        return ninth == '{';
-    }
+    /// <summary>What a format's reader finds in a file.</summary>
+    internal sealed record Contents(IReadOnlyDictionary<string, RawTensor> Tensors, IReadOnlyDictionary<string, string>? Metadata = null);
 }

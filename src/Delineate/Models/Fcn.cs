@@ -18,6 +18,9 @@ public sealed record FcnOptions
     /// </summary>
     public int OutputStride { get; init; } = 8;
 
+    /// <summary>See <see cref="ResNetOptions.HybridDilation"/>.</summary>
+    public bool HybridDilation { get; init; }
+
     /// <summary>A second head on the third stage, whose loss helps training (Zhao et al. 2017).</summary>
     public bool AuxiliaryHead { get; init; }
 
@@ -27,8 +30,6 @@ public sealed record FcnOptions
     /// <summary>Divides every inner channel count.</summary>
     public int WidthDivisor { get; init; } = 1;
 }
-
-
 
 /// <summary>
 /// A fully convolutional network (Long et al. 2015) on a residual network, as torchvision builds <c>fcn_resnet50</c>: a head scores the last map,
@@ -44,7 +45,7 @@ public sealed class Fcn : Module
     {
         Options = options ?? new FcnOptions();
         backbone = Child("backbone", new ResNet(random,
-            new ResNetOptions { Depth = Options.Depth, OutputStride = Options.OutputStride, WidthDivisor = Options.WidthDivisor }));
+            new ResNetOptions { Depth = Options.Depth, OutputStride = Options.OutputStride, HybridDilation = Options.HybridDilation, WidthDivisor = Options.WidthDivisor }));
         classifier = Child("classifier", new FcnHead(random, backbone.OutChannels.Layer4, Options.NumClasses, Options.Dropout));
         if (Options.AuxiliaryHead)
             auxClassifier = Child("aux_classifier", new FcnHead(random, backbone.OutChannels.Layer3, Options.NumClasses, Options.Dropout));

@@ -1,24 +1,37 @@
 using Delineate.Data;
 using Delineate.Losses;
+using Delineate.Models.Parts;
 using Delineate.Tensors;
+using Delineate.Tensors.Nn;
 
 namespace Delineate.Models;
 
 /// <summary>The models by the names under which the field knows them.</summary>
 public static class ModelCatalog
 {
+    private static readonly IReadOnlyList<Entry> Entries =
+    [
+        new("fcn_resnet18", "FCN on a dilated ResNet-18: small and quick (Long 2015, He 2016)", (random, o, classes) => OnResNet(random, 18, o, classes)),
+        new("fcn_resnet50", "FCN on a dilated ResNet-50, as torchvision's (Long 2015, He 2016)", (random, o, classes) => OnResNet(random, 50, o, classes)),
+        new("fcn_resnet101", "FCN on a dilated ResNet-101, as torchvision's (Long 2015, He 2016)", (random, o, classes) => OnResNet(random, 101, o, classes)),
+        new("fcn_resnet18_tconv", "FCN on ResNet-18 with one learned transposed convolution, as textbooks teach it (Zhang 2023)", (random, _, classes) => Plain(new FcnTransposed(random, classes))),
+        new("fcn32s_vgg16", "the first FCN: VGG-16, scores at 1/32 (Long 2015)", (random, _, classes) => OnVgg(random, classes, 32)),
+        new("fcn16s_vgg16", "FCN-32s with the fourth pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 16)),
+        new("fcn8s_vgg16", "FCN-16s with the third pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 8)),
+        new("fcn8s_atonce_vgg16", "FCN-8s trained in one go, with scaled poolings (Shelhamer 2017)", (random, _, classes) => OnVgg(random, classes, 8, atOnce: true)),
+        new("deeplabv3_resnet50", "DeepLabV3 on a dilated ResNet-50, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 50, o, classes)),
+        new("deeplabv3_resnet101", "DeepLabV3 on a dilated ResNet-101, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 101, o, classes)),
+        new("deeplabv3_mobilenet_v3_large", "DeepLabV3 on MobileNetV3, as torchvision's: quick (Chen 2017, Howard 2019)", (random, o, classes) => OnMobileNet(random, o, classes)),
+        new("lraspp_mobilenet_v3_large", "LR-ASPP on MobileNetV3, as torchvision's: the quickest (Howard 2019)", (random, _, classes) => Plain(new Lraspp(random, classes))),
+        new("unet", "U-Net: few images, fine outlines, microscopy (Ronneberger 2015)", UNet),
+    ];
+
     /// <summary>Every name that <see cref="Create"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["fcn_resnet18", "fcn_resnet50", "fcn_resnet101", "unet"];
+    public static IReadOnlyList<string> Names { get; } = [.. Entries.Select(e => e.Name)];
 
     /// <summary>One line about a model of the catalog: what it is, and the paper.</summary>
-    public static string Describe(string name) => name switch
-    {
-        "fcn_resnet18" => "FCN on a dilated ResNet-18: small and quick (Long 2015, He 2016)",
-        "fcn_resnet50" => "FCN on a dilated ResNet-50, as torchvision's (Long 2015, He 2016)",
-        "fcn_resnet101" => "FCN on a dilated ResNet-101, as torchvision's (Long 2015, He 2016)",
-        "unet" => "U-Net: few images, fine outlines, microscopy (Ronneberger 2015)",
-        _ => throw Unknown(name),
-    };
+    /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
+    public static string Describe(string name) => Find(name).About;
 
     /// <summary>A new model whose starting values <paramref name="seed"/> decides.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
@@ -28,55 +41,63 @@ public static class ModelCatalog
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(classes);
-        options.Checked();
-        var random = new Philox(seed);
-        return name switch
+        Network made = Find(name).Make(new Philox(seed), options.Checked(), classes.Count);
+        return new SemanticModel(name, made.Module, made.Forward, made.MinimumSize)
         {
-            "fcn_resnet18" => Fcn(18),
-            "fcn_resnet50" => Fcn(50),
-            "fcn_resnet101" => Fcn(101),
-            "unet" => UNet(),
-            _ => throw Unknown(name),
+            Classes = classes,
+            Options = options,
+            Preprocessing = preprocessing ?? new(),
+            LossOptions = loss ?? new(),
         };
-
-        SemanticModel Fcn(int depth)
-        {
-            var network = new Fcn(random, new FcnOptions
-            {
-                Depth = depth,
-                NumClasses = classes.Count,
-                OutputStride = options.OutputStride,
-                AuxiliaryHead = options.AuxiliaryHead,
-            });
-            return new SemanticModel(name, network, x => network.Forward(x), minimumSize: 1)
-            {
-                Classes = classes,
-                Options = options,
-                Preprocessing = preprocessing ?? new(),
-                LossOptions = loss ?? new(),
-            };
-        }
-
-        SemanticModel UNet()
-        {
-            var network = new UNet(random, new UNetOptions
-            {
-                NumClasses = classes.Count,
-                Channels = options.Channels,
-                Depth = options.Depth,
-                Decoder = options.Bilinear ? UNetDecoder.Bilinear : UNetDecoder.TransposedConvolution,
-            });
-            return new SemanticModel(name, network, x => new SemanticLogits(network.Forward(x)), minimumSize: 1 << options.Depth)
-            {
-                Classes = classes,
-                Options = options,
-                Preprocessing = preprocessing ?? new(),
-                LossOptions = loss ?? new(),
-            };
-        }
     }
 
-    private static UnknownModelException Unknown(string name) => new($"there is no model '{name}': {NearNames.Suggest(name, Names)}");
+    private static Network OnResNet(Philox random, int depth, ModelOptions options, int classes)
+    {
+        var fcn = new Fcn(random, new FcnOptions { Depth = depth, NumClasses = classes, OutputStride = options.OutputStride, HybridDilation = options.HybridDilation, AuxiliaryHead = options.AuxiliaryHead });
+        return new Network(fcn, x => fcn.Forward(x));
+    }
+
+    private static Network OnVgg(Philox random, int classes, int stride, bool atOnce = false) =>
+        Plain(new FcnVgg(random, new FcnVggOptions { NumClasses = classes, Stride = stride, AtOnce = atOnce }));
+
+    private static Network DeepLab(Philox random, int depth, ModelOptions options, int classes)
+    {
+        var network = new DeepLabV3(random, new DeepLabV3Options
+        {
+            NumClasses = classes,
+            Backbone = new ResNetOptions { Depth = depth, OutputStride = options.OutputStride, HybridDilation = options.HybridDilation },
+            Rates = [.. new[] { 96, 192, 288 }.Select(field => field / options.OutputStride)],
+            AuxiliaryHead = options.AuxiliaryHead,
+        });
+        return new Network(network, x => network.Forward(x));
+    }
+
+    private static Network OnMobileNet(Philox random, ModelOptions options, int classes)
+    {
+        DeepLabV3 network = DeepLabV3.OnMobileNetV3(random, classes, options.AuxiliaryHead);
+        return new Network(network, x => network.Forward(x));
+    }
+
+    private static Network UNet(Philox random, ModelOptions options, int classes)
+    {
+        var network = new UNet(random, new UNetOptions
+        {
+            NumClasses = classes,
+            Channels = options.Channels,
+            Depth = options.Depth,
+            Decoder = options.Bilinear ? UNetDecoder.Bilinear : UNetDecoder.TransposedConvolution,
+        });
+        return new Network(network, x => new SemanticLogits(network.Forward(x)), 1 << options.Depth);
+    }
+
+    private static Network Plain(Layer layer) => new(layer, x => new SemanticLogits(layer.Forward(x)));
+
+    private static Entry Find(string name) =>
+        Entries.FirstOrDefault(e => e.Name == name) ?? throw new UnknownModelException($"there is no model '{name}': {NearNames.Suggest(name, Names)}");
+
+    private sealed record Network(Module Module, Func<Tensor, SemanticLogits> Forward, int MinimumSize = 1);
+
+    private sealed record Entry(string Name, string About, Func<Philox, ModelOptions, int, Network> Make);
 }
 
 /// <summary>A model name that the catalog does not have.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Delineate.Tensors;
+using Delineate.Tensors.Nn;
 using Delineate.Tensors.Weights;
 
 namespace Delineate.Models;
@@ -20,10 +21,11 @@ public static class ModelFile
     /// <summary>The same, with what the file says of the model.</summary>
     public static Model Load(string path, out ModelCard card)
     {
-        SafetensorsFile file = SafetensorsFile.Load(path);
+        using WeightFile file = SafetensorsFile.Open(path);
         card = ReadCard(file.Metadata, path);
-        Model model = card.NewModel(path);
-        LoadWeights(file, model, path);
+        Model model;
+        using (Init.Skip()) model = card.NewModel(path); // every weight comes from the file, or the model is not handed out
+        LoadWeights(file, model);
         model.Network.Train(false);
         return model;
     }
@@ -37,13 +39,13 @@ public static class ModelFile
     public static IReadOnlyList<string> LoadInto(Model model, string path)
     {
         ArgumentNullException.ThrowIfNull(model);
-        IReadOnlyDictionary<string, RawTensor> state = WeightFile.Load(path);
+        using WeightFile file = WeightFile.Open(path);
         Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
-        return [.. WeightLoading.Load(model.Network, state, StartsAnew, path).Where(shapes.ContainsKey)];
+        return [.. WeightLoading.Load(model.Network, file, StartsAnew).Where(shapes.ContainsKey)];
 
         bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !SameShape(name));
 
-        bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && state.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
+        bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
     }
 
     /// <summary>What a model file says of itself, without reading its weights.</summary>
@@ -69,8 +71,7 @@ public static class ModelFile
         SafetensorsFile.Save(path, [.. model.Network.StateDict(), .. training.Select(t => (TrainingPrefix + t.Name, t.Tensor))], metadata);
     }
 
-    internal static void LoadWeights(SafetensorsFile file, Model model, string path) =>
-        WeightLoading.Load(model.Network, file.Tensors, IsTraining, path);
+    internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, file, IsTraining);
 
     private static bool IsTraining(string name) => name.StartsWith(TrainingPrefix, StringComparison.Ordinal);
 

@@ -3,10 +3,13 @@ namespace Delineate.Models;
 /// <summary>What the constructors of the catalog's networks take, beside their names and classes. Saved in the model file.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>FCN: the ratio of the input's size to the features', 8, 16 or 32; the backbone's last strides become dilation.</summary>
+    /// <summary>FCN and DeepLabV3 on ResNet: the ratio of the input's size to the features', 8, 16 or 32; the backbone's last strides become dilation.</summary>
     public int OutputStride { get; init; } = 8;
 
-    /// <summary>FCN: an auxiliary head on the third stage.</summary>
+    /// <summary>FCN and DeepLabV3 on ResNet: dilation goes up and down from block to block, so that no pixel is left out (see <see cref="Parts.ResNetOptions"/>).</summary>
+    public bool HybridDilation { get; init; }
+
+    /// <summary>FCN and DeepLabV3: an auxiliary head on the third stage.</summary>
     public bool AuxiliaryHead { get; init; } = true;
 
     /// <summary>U-Net: channels of the first level; each level below has twice as many.</summary>

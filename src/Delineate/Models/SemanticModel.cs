@@ -18,6 +18,9 @@ public readonly record struct SemanticLogits(Tensor Out, Tensor? Aux = null);
 /// <param name="minimumSize">The smallest height and width that it can take; smaller images are padded to it.</param>
 public sealed class SemanticModel(string name, Module network, Func<Tensor, SemanticLogits> forward, int minimumSize) : Model
 {
+    /// <summary>What the names of the layers begin with that score classes, in any of the semantic networks.</summary>
+    private static readonly string[] ScoreLayers = ["classifier.", "outc.", "score_", "upscore", "final_conv.", "transpose_conv."];
+
     private readonly Lock gate = new();
     private PlanCache? plans;
     private Rounding plansRounding;
@@ -41,8 +44,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     public override bool IsScoreLayer(string parameterName)
     {
         ArgumentNullException.ThrowIfNull(parameterName);
-        return IsAuxiliary(parameterName) || parameterName.StartsWith("classifier.", StringComparison.Ordinal)
-            || parameterName.StartsWith("outc.", StringComparison.Ordinal);
+        return IsAuxiliary(parameterName) || ScoreLayers.Any(prefix => parameterName.StartsWith(prefix, StringComparison.Ordinal));
     }
 
     public override Summary Summarize(Size2d size)

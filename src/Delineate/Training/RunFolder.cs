@@ -77,14 +77,14 @@ public sealed class RunFolder
         ArgumentNullException.ThrowIfNull(optimizer);
         if (!File.Exists(Last)) return null;
         using MemoryScope scope = TensorMemory.Scope();
-        SafetensorsFile file = SafetensorsFile.Load(Last);
+        using WeightFile file = SafetensorsFile.Open(Last);
         if (!file.Metadata.TryGetValue(StateKey, out string? json))
             throw new TrainingException($"{Last} holds weights but no place in a training run: it cannot be resumed");
-        ModelFile.LoadWeights(file, model, Last);
+        ModelFile.LoadWeights(file, model);
         try
         {
             optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
-                .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value.ToTensor()));
+                .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value));
             return JsonText.Read(json, TrainingJson.Default.TrainingState, new TrainingState())
                 ?? throw new TrainingException($"{Last} holds no place in a training run");
         }

@@ -60,6 +60,47 @@ public sealed unsafe class ConvKernelTests
     }
 
     [Fact]
+    public void Results_too_large_for_the_caches_are_right()
+    {
+        Tensor x = GradCheck.Input([1, 400, 401, 8]), weight = GradCheck.Input([33, 1, 1, 8], 2), bias = GradCheck.Input([33], 3);
+        ConvGeometry g = ConvGeometry.Of(x, weight, null, 1, 0, 1, 1);
+        foreach (int stride in new[] { 33, 48 }) // 48: every row begins on a cache line
+        {
+            ConvKernel kernel = ConvKernel.For(g, false, Rounding.Direct, new PixelStrides(8, stride, 8));
+            Tensor y = Tensor.Full([x.Length / 8, stride], float.NaN);
+            new ConvRun(kernel, new ConvWeights(kernel, weight, bias.Span), Activation.Relu).Run(Pinned.Of(x), null, Pinned.Of(y));
+            ReadOnlySpan<float> map = x.Span, w = weight.Span, b = bias.Span, result = y.Span;
+            double worst = 0;
+            for (int pixel = 0; pixel < x.Length / 8; pixel++)
+            {
+                for (int c = 0; c < 33; c++)
+                {
+                    double sum = b[c];
+                    for (int i = 0; i < 8; i++) sum += map[(pixel * 8) + i] * w[(c * 8) + i];
+                    worst = Math.Max(worst, Math.Abs(Math.Max(0, sum) - result[(pixel * stride) + c]));
+                }
+                for (int c = 33; c < stride; c++) Assert.True(float.IsNaN(result[(pixel * stride) + c]));
+            }
+            Assert.InRange(worst, 0, 1e-5);
+        }
+    }
+
+    [Fact]
+    public void A_transposed_convolution_writes_tiles_within_a_line_and_over_its_end()
+    {
+        Tensor x = GradCheck.Input([2, 4, 31, 9]), weight = GradCheck.Input([9, 2, 2, 40], 2), bias = GradCheck.Input([40], 3);
+        Tensor y = x.ConvTranspose2d(weight, bias, stride: 2);
+        for (int i = 0; i < y.Length; i++)
+        {
+            (int pixel, int c) = Math.DivRem(i, 40);
+            (int line, int column) = Math.DivRem(pixel, 62);
+            double sum = bias.Span[c];
+            for (int k = 0; k < 9; k++) sum += (double)x.Span[(((line / 2 * 31) + (column / 2)) * 9) + k] * weight.Span[(((((k * 2) + (line % 2)) * 2) + (column % 2)) * 40) + c];
+            Assert.Equal(sum, y.Span[i], 1e-5);
+        }
+    }
+
+    [Fact]
     public void A_second_run_takes_no_managed_memory()
     {
         Tensor x = GradCheck.Input([1, 40, 40, 64]), weight = GradCheck.Input([64, 3, 3, 64], 2);

@@ -33,6 +33,25 @@ public sealed class InitTests
     }
 
     [Fact]
+    public void A_skipped_weight_is_left_alone_and_the_next_one_is_what_it_would_have_been()
+    {
+        Tensor first = Tensor.Full([40_000], 7), second = Tensor.Zeros([100]), expected = Tensor.Zeros([100]);
+        var random = new Philox(1);
+        using (Init.Skip())
+        {
+            using (Init.Skip()) Init.PyTorchDefault(first, random);
+            Init.KaimingNormalFanIn(first, random);
+        }
+        Assert.All(first.ToArray(), v => Assert.Equal(7, v));
+        Init.PyTorchDefault(second, random);
+        var again = new Philox(1);
+        Init.PyTorchDefault(first, again);
+        Init.KaimingNormalFanIn(first, again);
+        Init.PyTorchDefault(expected, again);
+        TensorAssert.SameBits(expected.Span, second.Span, "the third draw");
+    }
+
+    [Fact]
     public void Neighbouring_values_and_parts_are_independent()
     {
         float[] values = Fill(Init.KaimingNormalFanIn, 1, [1 << 16]).ToArray();

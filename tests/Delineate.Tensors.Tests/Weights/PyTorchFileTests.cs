@@ -20,16 +20,16 @@ public sealed class PyTorchFileTests
     {
         Golden golden = Golden.Reference(folder);
         string[] expected = [.. File.ReadAllLines(golden.FilePath("state.txt")).Where(l => l.Length > 0).Select(l => l.Split('\t')).Select(c => $"{c[0]} {c[2]}")];
-        IReadOnlyDictionary<string, RawTensor> state = PyTorchFile.Load(golden.FilePath("model.pth"));
-        Assert.Equal(expected, state.Select(s => $"{s.Key} {s.Value.Shape}"));
-        Assert.All(state.Values, t => Assert.DoesNotContain(t.Values.ToArray(), v => !float.IsFinite(v)));
+        using WeightFile file = PyTorchFile.Open(golden.FilePath("model.pth"));
+        Assert.Equal(expected, file.Tensors.Select(s => $"{s.Key} {s.Value.Shape}"));
+        Assert.All(file.Tensors.Values, t => Assert.DoesNotContain(t.ToArray(), v => !float.IsFinite(v)));
     }
 
     [ReferenceFact]
     public void The_old_stream_format_is_named_in_the_refusal()
     {
         string path = Golden.Reference("fcn_resnet50_legacy").FilePath("model_legacy.pth");
-        var e = Assert.Throws<WeightsFormatException>(() => WeightFile.Load(path));
+        var e = Assert.Throws<WeightsFormatException>(() => WeightFile.Open(path));
         Assert.Contains("only the zip format is read", e.Message, StringComparison.Ordinal);
     }
 
@@ -46,11 +46,11 @@ public sealed class PyTorchFileTests
             .Text("empty").Tensor("FloatStorage", "0", 24, 0, [0, 5], [5, 1])
             .Op('u').Data("0", values).Build();
         IReadOnlyDictionary<string, RawTensor> state = Read(file);
-        Assert.Equal(values, state["plain"].Values.ToArray());
-        Assert.Equal(Enumerable.Range(0, 24).Select(i => (float)((i / 6) + (4 * (i % 6)))), state["transposed"].Values.ToArray());
-        Assert.Equal([5f, 6, 7], state["slice"].Values.ToArray());
-        Assert.Equal([1f, 5, 9], state["column"].Values.ToArray());
-        Assert.Equal([23f], state["scalar"].Values.ToArray());
+        Assert.Equal(values, state["plain"].ToArray());
+        Assert.Equal(Enumerable.Range(0, 24).Select(i => (float)((i / 6) + (4 * (i % 6)))), state["transposed"].ToArray());
+        Assert.Equal([5f, 6, 7], state["slice"].ToArray());
+        Assert.Equal([1f, 5, 9], state["column"].ToArray());
+        Assert.Equal([23f], state["scalar"].ToArray());
         Assert.Equal([0, 5], state["empty"].Shape);
     }
 
@@ -66,7 +66,7 @@ public sealed class PyTorchFileTests
     [InlineData("ByteStorage", "FE", 254f)]
     [InlineData("BoolStorage", "01", 1f)]
     public void Every_storage_type_becomes_float(string type, string hex, float expected) =>
-        Assert.Equal([expected], Read(new CheckpointBuilder().Op('}').Text("x").Tensor(type, "0", 1, 0, [1], [1]).Op('s').Data("0", Convert.FromHexString(hex)).Build())["x"].Values.ToArray());
+        Assert.Equal([expected], Read(new CheckpointBuilder().Op('}').Text("x").Tensor(type, "0", 1, 0, [1], [1]).Op('s').Data("0", Convert.FromHexString(hex)).Build())["x"].ToArray());
 
     [Theory]
     [InlineData("model")]
@@ -87,7 +87,7 @@ public sealed class PyTorchFileTests
     {
         byte[] file = new CheckpointBuilder().Op('}').Text("w").Global("torch._utils", "_rebuild_parameter").Op('(').Tensor("FloatStorage", "0", 1, 0, [1], [1])
             .Op(0x88).Op('}').Op('t').Op('R').Op('s').Data("0", 3f).Build();
-        Assert.Equal(3, Read(file)["w"].Values.Span[0]);
+        Assert.Equal(3, Read(file)["w"].ToArray()[0]);
     }
 
     [Theory]
@@ -222,19 +222,20 @@ public sealed class PyTorchFileTests
     [Fact]
     public void Mutated_files_are_read_or_refused()
     {
-        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample().Build()], Fuzzer.InputCount, 3, file => Read(file), file => (64L * file.Length) + (1 << 20));
+        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample().Build(), Strided().Build()], Fuzzer.InputCount, 3, ReadAll, file => (64L * file.Length) + (1 << 20));
         Assert.True(report.Refused > 500 && report.Accepted > 10, report.ToString());
     }
 
     [Fact]
     public void The_first_bytes_decide_the_format()
     {
-        Assert.Equal(["w", "b"], WeightFile.Load(new MemoryStream(Sample().Build()), "x").Keys);
+        Assert.Equal(["w", "b"], WeightFile.Open(new MemoryStream(Sample().Build()), "x").Tensors.Keys);
         string path = Path.Combine(Path.GetTempPath(), $"delineate-{Guid.NewGuid():N}.pth");
         try
         {
             SafetensorsFile.Save(path, [("v", Tensor.Scalar(1))]);
-            Assert.Equal(["v"], WeightFile.Load(path).Keys);
+            using WeightFile file = WeightFile.Open(path);
+            Assert.Equal(["v"], file.Tensors.Keys);
         }
         finally
         {
@@ -247,5 +248,15 @@ public sealed class PyTorchFileTests
         .Text("b").Tensor("HalfStorage", "1", 4, 1, [3], [1])
         .Op('u').Op('}').Text("_metadata").Op('}').Op('s').Op('b').Data("0", 1f, 2f, 3f, 4f, 5f, 6f, 7f, 8f).Data("1", new byte[8]);
 
-    private static IReadOnlyDictionary<string, RawTensor> Read(byte[] file) => PyTorchFile.Load(new MemoryStream(file), "test.pth");
+    private static CheckpointBuilder Strided() => new CheckpointBuilder().Op('}').Op('(')
+        .Text("w").Tensor("FloatStorage", "0", 36, 0, [2, 3, 2, 3], [18, 1, 9, 3])
+        .Text("t").Tensor("DoubleStorage", "1", 20, 2, [4, 3], [1, 5])
+        .Op('u').Data("0", new float[36]).Data("1", new byte[160]);
+
+    private static IReadOnlyDictionary<string, RawTensor> Read(byte[] file) => PyTorchFile.Open(new MemoryStream(file), "test.pth").Tensors;
+
+    private static void ReadAll(byte[] file)
+    {
+        foreach (RawTensor tensor in Read(file).Values) tensor.ToArray();
+    }
 }

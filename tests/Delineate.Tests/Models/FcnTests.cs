@@ -48,7 +48,7 @@ public sealed class FcnTests
     {
         Golden golden = Golden.Local(Path.Combine(AppContext.BaseDirectory, "Goldens", "train20"));
         var network = new Fcn(new Philox(1), new FcnOptions { NumClasses = 5, AuxiliaryHead = true, Dropout = 0, WidthDivisor = golden.Meta.GetProperty("narrow").GetInt32() });
-        Tensors.Weights.WeightLoading.Load(network, Tensors.Weights.PyTorchFile.Load(golden.FilePath("model.pth")));
+        using (Tensors.Weights.WeightFile file = Tensors.Weights.WeightFile.Open(golden.FilePath("model.pth"))) Tensors.Weights.WeightLoading.Load(network, file);
         var optimizer = new Sgd(
             [
                 new ParameterGroup(network.NamedParameters().Where(p => !p.Name.StartsWith("aux_classifier.", StringComparison.Ordinal))),

@@ -25,7 +25,7 @@ internal static class GoldenChecks
     public static T Loaded<T>(T network, Golden golden)
         where T : Module
     {
-        WeightLoading.Load(network, PyTorchFile.Load(golden.FilePath("model.pth")));
+        using (WeightFile file = PyTorchFile.Open(golden.FilePath("model.pth"))) WeightLoading.Load(network, file);
         // The manifest counts every value of the state dict, the batch counters that we leave out included.
         long batchCounters = network.NamedBuffers().Count(b => b.Name.EndsWith("running_mean", StringComparison.Ordinal));
         Assert.Equal(golden.Meta.GetProperty("params").GetInt64(), network.StateDict().Sum(s => (long)s.Tensor.Length) + batchCounters);

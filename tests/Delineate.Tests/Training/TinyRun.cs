@@ -71,8 +71,11 @@ internal sealed class TinyRun : IDisposable
     }
 
     /// <summary>Everything that a checkpoint holds but the metadata: weights, running statistics, optimizer.</summary>
-    public static SortedDictionary<string, float[]> Tensors(string file) =>
-        new(SafetensorsFile.Load(file).Tensors.ToDictionary(t => t.Key, t => t.Value.Values.ToArray()), StringComparer.Ordinal);
+    public static SortedDictionary<string, float[]> Tensors(string file)
+    {
+        using WeightFile open = SafetensorsFile.Open(file);
+        return new SortedDictionary<string, float[]>(open.Tensors.ToDictionary(t => t.Key, t => t.Value.ToArray()), StringComparer.Ordinal);
+    }
 
     /// <summary>A run cancelled before it took a step beyond <paramref name="steps"/> of this session.</summary>
     public static TrainingState Train(Model model, Recipe recipe, RunFolder folder, Dataset? train = null, Dataset? validation = null, int? steps = null, int? evaluated = null)

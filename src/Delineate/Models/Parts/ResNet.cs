@@ -15,6 +15,13 @@ public sealed record ResNetOptions
     /// </summary>
     public int OutputStride { get; init; } = 32;
 
+    /// <summary>
+    /// Whether the blocks of a dilated stage take turns at dilations of one less, as many and one more than it has (1, 2, 3 and 3, 4, 5) instead of all the
+    /// same: through a stack of equal dilations an output sees only every second or fourth pixel, through these it sees all of them (Wang et al. 2018, their
+    /// "RF"). Weights are the same, so those of a network without can be loaded and trained on.
+    /// </summary>
+    public bool HybridDilation { get; init; }
+
     /// <summary>Divides every channel count: a narrow network for small tasks and tests.</summary>
     public int WidthDivisor { get; init; } = 1;
 }
@@ -66,10 +73,11 @@ public class ResNet : Module
             var stage = new List<Layer>();
             for (int i = 0; i < count; i++)
             {
-                (int blockStride, int firstDilation) = i == 0 ? (step, before) : (1, dilation);
+                int blockDilation = options.HybridDilation && dilation > 1 && i / 3 < count / 3 ? dilation - 1 + (i % 3) : dilation; // blocks beyond whole threes keep it
+                (int blockStride, int firstDilation) = (i == 0 ? step : 1, i == 0 && !options.HybridDilation ? before : blockDilation);
                 stage.Add(bottleneck
                     ? new Bottleneck(random, channels, inner, blockStride, firstDilation)
-                    : new BasicBlock(random, channels, inner, blockStride, firstDilation, dilation));
+                    : new BasicBlock(random, channels, inner, blockStride, firstDilation, blockDilation));
                 channels = bottleneck ? inner * Bottleneck.Expansion : inner;
             }
             return new Sequential(stage);
