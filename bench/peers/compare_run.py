@@ -1,6 +1,6 @@
 """Compares `delineate run` with torchvision: full-size networks, fresh random weights, an odd-sized input.
 
-    compare_run.py DELINEATE.dll [--size 257x341] [--seed N] [--strict] [--only NAME ...] [--double]
+    compare_run.py Delineate.Cli.dll [--size 257x341] [--seed N] [--strict] [--only NAME ...] [--double]
 
 For each network, with and without an auxiliary head, it saves a random state dict with perturbed batch-norm statistics, runs both, and prints the
 largest difference as a share of torchvision's largest value. With --double, torchvision also runs in float64, and the errors of both are told against

@@ -50,6 +50,14 @@ internal static class SharedOptions
         CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d>(result, $"a height and a width of 1 to {MostPixels}, such as 480x640"),
     };
 
+    /// <summary>The same without a value to fall back to.</summary>
+    public static Option<Size2d?> OptionalSize(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "HxW",
+        CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d?>(result, $"a height and a width of 1 to {MostPixels}, such as 512x512"),
+    };
+
     /// <summary>An option that takes a whole number between two bounds.</summary>
     public static Option<int> Whole(string name, string description, int least, int most, int value) => new(name)
     {

@@ -83,6 +83,14 @@ public sealed record Preprocessing
         return (scale, shift);
     }
 
+    /// <summary>The same for parts of an image: where images are standardised, by the figures of the whole.</summary>
+    internal Preprocessing FixedFor(Image image)
+    {
+        if (!Standardize) return this;
+        (float[] scale, float[] shift) = Normalisation(image);
+        return this with { Standardize = false, Mean = [.. shift.Zip(scale, (move, factor) => -move / (factor * 255))], Deviation = [.. scale.Select(factor => 1 / (factor * 255))] };
+    }
+
     /// <summary>The image at the size the network sees in evaluation.</summary>
     public Image Resize(Image image)
     {
