@@ -3,7 +3,7 @@ using Delineate.Tensors.Kernels;
 namespace Delineate.Tensors;
 
 /// <summary>One recorded op: what it made, what it read, and how the gradient of the one becomes the gradients of the others.</summary>
-internal sealed class TapeNode(long order, Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward)
+internal sealed class TapeNode(long order, Tensor output, Tensor?[] inputs, bool readsOutput, Func<Tensor, Tensor?[]> backward)
 {
     public long Order { get; } = order;
 
@@ -11,6 +11,9 @@ internal sealed class TapeNode(long order, Tensor output, Tensor?[] inputs, Func
     public Func<Tensor, Tensor?[]>? Backward { get; set; } = backward;
 
     public Tensor Output { get; } = output;
+
+    /// <summary>Whether backward reads the output's values. Else they are given back before it runs, and its gradients find room in their place.</summary>
+    public bool ReadsOutput { get; } = readsOutput;
 
     public Tensor?[] Inputs { get; set; } = inputs;
 
@@ -68,14 +71,15 @@ public static class Autograd
 
     /// <summary>
     /// Records <paramref name="output"/> = op(<paramref name="input"/>). <paramref name="backward"/> gets d(loss)/d(output) and returns
-    /// d(loss)/d(input): a new tensor, the one it got, or a view of it. It must not change what it got.
+    /// d(loss)/d(input): a new tensor, the one it got, or a view of it. What it got it may change only where nobody else holds it (<see cref="Block.IsUnshared"/>).
     /// </summary>
-    internal static Tensor Record(Tensor output, Tensor input, Func<Tensor, Tensor> backward) =>
-        input.WantsGrad ? Add(output, [input], dy => [backward(dy)]) : output;
+    /// <param name="read">Those of output and input whose values backward reads; null: both. The others may be given back before.</param>
+    internal static Tensor Record(Tensor output, Tensor input, Func<Tensor, Tensor> backward, Tensor?[]? read = null) =>
+        input.WantsGrad ? Add(output, [input], dy => [backward(dy)], read) : output;
 
     /// <summary>The same for several inputs: one gradient each, null for an input that wants none (<see cref="Tensor.WantsGrad"/>, asked when recording).</summary>
-    internal static Tensor Record(Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward) =>
-        Array.Exists(inputs, t => t is { WantsGrad: true }) ? Add(output, inputs, backward) : output;
+    internal static Tensor Record(Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward, Tensor?[]? read = null) =>
+        Array.Exists(inputs, t => t is { WantsGrad: true }) ? Add(output, inputs, backward, read) : output;
 
     /// <param name="root">Where the walk begins.</param>
     /// <param name="rootGradient">Its gradient, which the walk gives back.</param>
@@ -95,6 +99,8 @@ public static class Autograd
         root.Node.Gradient = rootGradient;
         foreach (TapeNode node in nodes)
         {
+            bool outputIsOurs = givesBack && node.Output != root && !node.Output.Block.IsKept; // all who read it later have been walked
+            if (outputIsOurs && !node.ReadsOutput) node.Output.Block.Release();
             if (node.Gradient is { } dy)
             {
                 Tensor?[] gradients = node.Backward!(dy);
@@ -111,7 +117,7 @@ public static class Autograd
             }
             node.Backward = null;
             node.Inputs = [];
-            if (givesBack && node.Output != root && !node.Output.Block.IsKept) node.Output.Block.Release();
+            if (outputIsOurs && node.ReadsOutput) node.Output.Block.Release();
         }
     }
 
@@ -119,6 +125,7 @@ public static class Autograd
     {
         if (!IsEnabled || recomputing) return forward(inputs);
         var circumstances = new Circumstances(RandomScope.Mark(), RoundingPolicy.Current);
+        foreach (Tensor x in inputs) x.Block.IsRead = true; // by the second pass, whatever the function itself is done with
         Tensor y;
         using (NoGrad())
         using (MemoryScope scope = TensorMemory.Scope())
@@ -175,9 +182,14 @@ public static class Autograd
         return sum;
     }
 
-    private static Tensor Add(Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward)
+    private static Tensor Add(Tensor output, Tensor?[] inputs, Func<Tensor, Tensor?[]> backward, Tensor?[]? read = null)
     {
-        output.Node = new TapeNode(Interlocked.Increment(ref count), output, inputs, backward);
+        bool readsOutput = read is null || Array.IndexOf(read, output) >= 0;
+        foreach (Tensor? tensor in read ?? [output, .. inputs])
+        {
+            if (tensor is not null) tensor.Block.IsRead = true;
+        }
+        output.Node = new TapeNode(Interlocked.Increment(ref count), output, inputs, readsOutput, backward);
         return output;
     }
 

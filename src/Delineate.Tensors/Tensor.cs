@@ -88,6 +88,15 @@ public sealed class Tensor
         return this;
     }
 
+    /// <summary>
+    /// Says that the caller will not read the values again: their memory goes back now, not at the end of the step, unless a recorded op needs them for its
+    /// gradient, another tensor shares them, or they are kept. For what a layer makes on its way and only ops that need no values read.
+    /// </summary>
+    public void GiveBack()
+    {
+        if (!Block.IsRead && !Block.IsKept && Block.IsUnshared && !RequiresGrad) Block.Return();
+    }
+
     /// <summary>Forgets the gathered gradient.</summary>
     public void ZeroGrad()
     {

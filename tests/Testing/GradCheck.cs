@@ -5,7 +5,7 @@ namespace Delineate.Testing;
 
 /// <summary>
 /// Checks an op against a reference written in double: its values, and its gradient along random directions against central
-/// differences of the reference.
+/// differences of the reference; then that the gradient is the same in the middle of a training step, where memory is given back as early as it can be.
 /// </summary>
 public static class GradCheck
 {
@@ -49,6 +49,7 @@ public static class GradCheck
                     $"gradient of input {i} {inputs[i].Shape} along direction {d}: op {analytic:G7}, central difference {numeric:G7}, gradient's length {scale:G4}");
             }
         }
+        CheckWithinStep(op, inputs, Tensor.From(Array.ConvertAll(weights, w => (float)w), y.Shape));
 
         double Weighted(int which, double[] direction, double by)
         {
@@ -58,6 +59,26 @@ public static class GradCheck
             double sum = 0;
             for (int k = 0; k < output.Length; k++) sum += output[k] * weights[k];
             return sum;
+        }
+    }
+
+    /// <summary>
+    /// The op between two others that read no values: whatever it does not say that its backward reads is gone by then, and the gradient that it gets is
+    /// its own to write to.
+    /// </summary>
+    private static void CheckWithinStep(Func<Tensor[], Tensor> op, Tensor[] inputs, Tensor gradient)
+    {
+        float[]?[] expected = Array.ConvertAll(inputs, t => t.Gradient?.ToArray());
+        foreach (Tensor input in inputs) input.ZeroGrad();
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor[] hidden = Array.ConvertAll(inputs, t => t * 1);
+        Tensor y = op(hidden);
+        Tensor after = y * 1;
+        foreach (Tensor tensor in (Tensor[])[.. hidden, y]) tensor.GiveBack();
+        after.Backward(gradient);
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            if (expected[i] is { } values) TensorAssert.SameBits(values, inputs[i].Gradient!.ToArray(), $"gradient of input {i} {inputs[i].Shape} within a step");
         }
     }
 

@@ -14,6 +14,9 @@ internal readonly unsafe struct ChannelGradient(float* dy, float* x, float* y, C
     private readonly ChannelAffine affine = affine;
     private readonly Activation activation = activation;
 
+    /// <summary>True where the gradient lies at <paramref name="place"/>.</summary>
+    public bool IsOf(float* place) => dy == place;
+
     /// <summary>The same from row <paramref name="row"/> and channel <paramref name="channel"/> on.</summary>
     public ChannelGradient Skip(int row, int channel, int channels)
     {

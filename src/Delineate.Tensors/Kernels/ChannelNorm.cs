@@ -104,7 +104,9 @@ internal static unsafe class ChannelNorm
         });
     }
 
-    /// <summary>dx = a · g + b · (x − mean) + c, and the residual's gradient g; either may be left out, and b and c are zero where null.</summary>
+    /// <summary>
+    /// dx = a · g + b · (x − mean) + c, and the residual's gradient g; either may be left out or written over dy, and b and c are zero where null.
+    /// </summary>
     public static void GradientInput(ChannelGradient gradient, int rows, int channels, float* a, float* b, float* c, float* dx, float* dResidual)
     {
         int pieceRows = Math.Max(1, PassGrain / channels);
@@ -113,7 +115,7 @@ internal static unsafe class ChannelNorm
         {
             int from = rows - toEnd, to = rows - fromEnd;
             long at = (long)from * channels;
-            var kernel = new GradientInputKernel(gradient.Skip(from, 0, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at, past);
+            var kernel = new GradientInputKernel(gradient.Skip(from, 0, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at, past && !gradient.IsOf(dx), past && !gradient.IsOf(dResidual));
             LaneLoop.Over(kernel, channels);
         });
     }
@@ -234,7 +236,7 @@ internal static unsafe class ChannelNorm
         }
     }
 
-    private readonly struct GradientInputKernel(ChannelGradient gradient, int rows, int channels, float* a, float* b, float* c, float* dx, float* dResidual, bool past) : ILaneKernel
+    private readonly struct GradientInputKernel(ChannelGradient gradient, int rows, int channels, float* a, float* b, float* c, float* dx, float* dResidual, bool dxPast, bool residualPast) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -247,11 +249,11 @@ internal static unsafe class ChannelNorm
                 {
                     V d = default;
                     V g = b is null ? gradient.Load<V>(at + j, j) : gradient.Load(at + j, j, out d);
-                    if (dResidual is not null) g.Store(dResidual + at + j, past);
+                    if (dResidual is not null) g.Store(dResidual + at + j, residualPast);
                     if (dx is null) continue;
                     V result = V.Load(a + j) * g;
                     if (b is not null) result += V.MultiplyAdd(V.Load(b + j), d, V.Load(c + j));
-                    result.Store(dx + at + j, past);
+                    result.Store(dx + at + j, dxPast);
                 }
             }
             return end;

@@ -54,6 +54,9 @@ internal sealed class Block
     /// <summary>True where the block outlives the scope it was taken in.</summary>
     public bool IsKept { get; set; }
 
+    /// <summary>True once a recorded op will read the values when its gradient is computed.</summary>
+    public bool IsRead { get; set; }
+
     /// <summary>True for a module's weights: whoever gets their <see cref="Span"/> may change them, so each such access counts as a change.</summary>
     public bool IsTracked { get; set; }
 
@@ -107,5 +110,5 @@ internal sealed class Block
     private Exception Gone() => kind == Kind.Phantom
         ? new GraphException("values are not known while a graph is traced, only shapes: something read or wrote the values of a tensor. What depends on data (argmax, losses, Item, ToArray) comes after the graph")
         : new ObjectDisposedException(nameof(Tensor),
-            "this tensor's memory was given back when its step ended: call Keep() on a tensor that must outlive the scope, or copy its values with ToArray()");
+            "this tensor's memory was given back (its step ended, Backward was done with it, or GiveBack said so): call Keep() on a tensor that must outlive the scope, or copy its values with ToArray()");
 }

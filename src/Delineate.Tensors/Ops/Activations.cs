@@ -64,7 +64,7 @@ public static class Activations
             Tensor dx = Tensor.Empty(dy.Shape);
             Elementwise.Zip(dy, saved, dx, new GradientOf<TOp>(op));
             return dx;
-        });
+        }, read: [saved]);
     }
 }
 

@@ -25,7 +25,7 @@ public static class AdaptiveAvgPool2dOp
             Tensor dx = Tensor.Empty(shape);
             WindowMean.Backward(dy, rows, columns, dx).Run();
             return dx;
-        });
+        }, read: []);
     }
 }
 

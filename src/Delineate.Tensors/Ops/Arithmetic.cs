@@ -43,7 +43,7 @@ public static class Arithmetic
         Tensor y = Apply(a, b, default(AddOp), nameof(Add));
         (Shape shapeA, Shape shapeB) = (a.Shape, b.Shape);
         (bool wantsA, bool wantsB) = (a.WantsGrad, b.WantsGrad);
-        return Autograd.Record(y, [a, b], dy => [wantsA ? Broadcast.SumTo(dy, shapeA) : null, wantsB ? Broadcast.SumTo(dy, shapeB) : null]);
+        return Autograd.Record(y, [a, b], dy => [wantsA ? Broadcast.SumTo(dy, shapeA) : null, wantsB ? Broadcast.SumTo(dy, shapeB) : null], read: []);
     }
 
     /// <summary>a − b. Shapes that broadcast → the larger of each axis.</summary>
@@ -53,7 +53,7 @@ public static class Arithmetic
         Tensor y = Apply(a, b, default(SubtractOp), nameof(Sub));
         (Shape shapeA, Shape shapeB) = (a.Shape, b.Shape);
         (bool wantsA, bool wantsB) = (a.WantsGrad, b.WantsGrad);
-        return Autograd.Record(y, [a, b], dy => [wantsA ? Broadcast.SumTo(dy, shapeA) : null, wantsB ? SumToOwn(Scaled(dy, -1), shapeB) : null]);
+        return Autograd.Record(y, [a, b], dy => [wantsA ? Broadcast.SumTo(dy, shapeA) : null, wantsB ? SumToOwn(Scaled(dy, -1), shapeB) : null], read: []);
     }
 
     /// <summary>a · b. Shapes that broadcast → the larger of each axis.</summary>
@@ -101,14 +101,14 @@ public static class Arithmetic
     public static Tensor Mul(this Tensor x, float value)
     {
         Tensor y = Scaled(x, value);
-        return Autograd.Record(y, x, dy => Scaled(dy, value));
+        return Autograd.Record(y, x, dy => Scaled(dy, value), read: []);
     }
 
     /// <summary>x / value. [...] → [...].</summary>
     public static Tensor Div(this Tensor x, float value)
     {
         Tensor y = Divided(x, value);
-        return Autograd.Record(y, x, dy => Divided(dy, value));
+        return Autograd.Record(y, x, dy => Divided(dy, value), read: []);
     }
 
     /// <summary>−x. [...] → [...].</summary>
@@ -126,7 +126,7 @@ public static class Arithmetic
         Tensor y = Tensor.Empty(x.Shape);
         if (factor == 1) Elementwise.Map(x, y, new WithRight<AddOp>(value, default));
         else Elementwise.Map(x, y, new WithLeft<SubtractOp>(value, default));
-        return Autograd.Record(y, x, dy => factor == 1 ? dy : Scaled(dy, -1));
+        return Autograd.Record(y, x, dy => factor == 1 ? dy : Scaled(dy, -1), read: []);
     }
 
     private static Tensor Apply<TOp>(Tensor a, Tensor b, TOp op, string name)

@@ -24,7 +24,7 @@ public static class AvgPool2dOp
             Tensor dx = Tensor.Empty(shape);
             WindowMean.Backward(dy, rows, columns, dx).Run();
             return dx;
-        });
+        }, read: []);
     }
 }
 

@@ -39,7 +39,8 @@ public static unsafe class BatchNormOp
         Tensor norm = Tensor.Empty([4, channels]); // mean, scale, shift, 1/√(variance + eps)
         if (rows > 0) Forward(x, rows, channels, weight, bias, runningMean, runningVariance, training, momentum, eps, activation, residual, norm, y);
         var wanted = new Wanted(x.WantsGrad, weight is { WantsGrad: true }, bias is { WantsGrad: true }, residual is { WantsGrad: true });
-        Autograd.Record(y, [x, weight, bias, residual], dy => Backward(dy, x, rows, channels, weight, training, activation, wanted, norm, activation != Activation.None && residual is not null ? y : null));
+        Tensor? signs = activation != Activation.None && residual is not null ? y : null; // without a residual they are found again from x
+        Autograd.Record(y, [x, weight, bias, residual], dy => Backward(dy, x, rows, channels, weight, training, activation, wanted, norm, signs), read: [x, signs]);
         if (y.Node is null) norm.Block.Release();
         return y;
     }
@@ -82,10 +83,12 @@ public static unsafe class BatchNormOp
 
     private static Tensor?[] Backward(Tensor dy, Tensor x, int rows, int channels, Tensor? weight, bool training, Activation activation, Wanted wanted, Tensor norm, Tensor? y)
     {
-        Tensor? dx = wanted.X ? Tensor.Empty(x.Shape) : null;
+        // Whose gradient is dy but for the activation gets it in dy's place, where nobody else holds dy: the residual, else x.
+        Tensor? place = dy.Block.IsUnshared ? dy : null;
+        Tensor? dx = !wanted.X ? null : wanted.Residual || place is null ? Tensor.Empty(x.Shape) : place;
         Tensor? dWeight = wanted.Weight ? Tensor.Zeros([channels]) : null;
         Tensor? dBias = wanted.Bias ? Tensor.Zeros([channels]) : null;
-        Tensor? dResidual = !wanted.Residual ? null : activation == Activation.None ? dy : Tensor.Empty(x.Shape);
+        Tensor? dResidual = !wanted.Residual ? null : activation == Activation.None ? dy : place ?? Tensor.Empty(x.Shape);
         if (rows > 0)
         {
             float* mean = Pinned.Of(norm), scale = mean + channels, shift = scale + channels, inverse = shift + channels;
@@ -108,7 +111,7 @@ public static unsafe class BatchNormOp
             }
             if (dx is not null || dResidual is not null)
             {
-                float* maskedGradient = dResidual == dy ? null : Pinned.OfOptional(dResidual);
+                float* maskedGradient = activation == Activation.None ? null : Pinned.OfOptional(dResidual);
                 ChannelNorm.GradientInput(gradient, rows, channels, scale, moving ? b : null, moving ? c : null, Pinned.OfOptional(dx), maskedGradient);
             }
         }

@@ -20,7 +20,7 @@ public static class ConvTranspose2dOp
         Tensor y = Tensor.Empty(geometry.InputShape);
         Convolution.BackwardData(geometry, x.Span, weight.Span, bias is null ? default : bias.Span, y.Span);
         (bool wantsData, bool wantsWeight, bool wantsBias) = (x.WantsGrad, weight.WantsGrad, bias is { WantsGrad: true });
-        return Autograd.Record(y, [x, weight, bias], dy => Backward(geometry, x, weight, dy, wantsData, wantsWeight, wantsBias));
+        return Autograd.Record(y, [x, weight, bias], dy => Backward(geometry, x, weight, dy, wantsData, wantsWeight, wantsBias), read: [wantsWeight ? x : null, wantsData ? weight : null]);
     }
 
     private static Tensor?[] Backward(ConvGeometry geometry, Tensor x, Tensor weight, Tensor dy, bool wantsData, bool wantsWeight, bool wantsBias)

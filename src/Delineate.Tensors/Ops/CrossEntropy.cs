@@ -57,7 +57,7 @@ public static class CrossEntropyLoss
             Backward(logits, labels, terms, logSums!, dy, scale, dx);
             logSums!.Block.Release();
             return dx;
-        });
+        }, read: [logits]);
     }
 
     private static unsafe (double Sum, double Weight) Forward<TLabel>(Tensor logits, ReadOnlyMemory<TLabel> labels, Terms terms, Tensor? logSums, Tensor? each)

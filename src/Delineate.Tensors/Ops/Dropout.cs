@@ -26,7 +26,7 @@ public static class DropoutOps
             Tensor dx = Masked(dy, mask, scale);
             mask.Block.Release();
             return dx;
-        });
+        }, read: []);
     }
 
     /// <summary>The same for whole channels of an image. [N, ..., C] → [N, ..., C] (Tompson et al. 2015).</summary>

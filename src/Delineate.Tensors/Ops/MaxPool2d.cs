@@ -24,7 +24,7 @@ public static unsafe class MaxPool2dOp
         // The winner of each output, as its cell in the window: a byte where that suffices, else a float.
         Tensor winners = Tensor.Empty([window.Cells <= 256 ? (y.Length + 3) / 4 : y.Length]);
         Forward(window, Pinned.Of(x), window.Channels, Pinned.Of(y), Pinned.Of(winners)).Run();
-        return Autograd.Record(y, x, dy => Backward(dy, window, winners));
+        return Autograd.Record(y, x, dy => Backward(dy, window, winners), read: []);
     }
 
     /// <summary>Pixels of x are <paramref name="xPixel"/> floats apart; <paramref name="winners"/> may be null.</summary>

@@ -35,7 +35,7 @@ public static class Padding
             Tensor dx = Tensor.Empty(shape);
             Backward(dy, dx, rows, columns, left);
             return dx;
-        });
+        }, read: []);
     }
 
     /// <summary>For each place of the result along one axis, the place it is copied from, −1 for the constant.</summary>

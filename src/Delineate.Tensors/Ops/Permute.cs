@@ -18,7 +18,7 @@ public static class Permutation
         if (axes.Length != rank || back.Contains(-1)) throw new ShapeException($"Permute of {x.Shape} names each of its {rank} axes once, got [{string.Join(", ", axes.ToArray())}]");
         if (Tracer.Current is { } tracer) return tracer.Add(new TracedPermute(order), Result(x.Shape, order), x);
         Tensor y = Reordered(x, order);
-        return Autograd.Record(y, x, dy => Reordered(dy, back));
+        return Autograd.Record(y, x, dy => Reordered(dy, back), read: []);
     }
 
     private static Shape Result(Shape x, int[] order) => Shape.Of(Array.ConvertAll(order, axis => x[axis]));

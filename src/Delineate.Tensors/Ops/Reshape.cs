@@ -26,7 +26,7 @@ public static class Reshaping
         if (shape.Length != x.Length) throw new ShapeException($"Reshape cannot lay the {x.Length} elements of {x.Shape} out as {shape}, which has {shape.Length}");
         if (Tracer.Current is { } tracer) return tracer.Add(new TracedReshape(), shape, x);
         Shape before = x.Shape;
-        return Autograd.Record(x.View(shape), x, dy => dy.View(before));
+        return Autograd.Record(x.View(shape), x, dy => dy.View(before), read: []);
     }
 }
 

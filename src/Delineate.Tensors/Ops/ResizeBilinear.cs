@@ -32,7 +32,7 @@ public static unsafe class ResizeBilinearOp
         Tensor y = Tensor.Empty([x.Shape[0], height, width, x.Shape[3]]);
         Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
-        return Autograd.Record(y, x, dy => Backward(dy, shape, rows, columns));
+        return Autograd.Record(y, x, dy => Backward(dy, shape, rows, columns), read: []);
     }
 
     internal static Work Forward(Tensor x, AxisResize rows, AxisResize columns, Tensor y)

@@ -48,7 +48,7 @@ public static unsafe class ResizeNearestOp
             Tensor dx = Tensor.Empty(shape);
             WindowMean.Backward(dy, rows, columns, dx).Run();
             return dx;
-        });
+        }, read: []);
     }
 
     // In float, as the reference implementation does, so that both round alike.

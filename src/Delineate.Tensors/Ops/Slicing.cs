@@ -42,7 +42,7 @@ public static class Slicing
                     if (wanted[i]) gradients[i] = Part(dy, place, start, sizes[i]);
                 }
                 return gradients;
-            });
+            }, read: []);
         }
     }
 
@@ -61,7 +61,7 @@ public static class Slicing
             Tensor dx = Tensor.Empty(shape);
             Copy(dy, 0, dx, start, length, place, clearRest: true).Run();
             return dx;
-        });
+        }, read: []);
     }
 
     private static Tensor Part(Tensor x, int axis, int start, int length)

@@ -12,7 +12,7 @@ public static class SoftmaxOps
         if (Tracer.Current is { } tracer) return tracer.Add(new TracedSoftmax(IsLog: false), rows.Shape, rows);
         Tensor y = Tensor.Empty(rows.Shape);
         Forward(rows, y, isLog: false).Run();
-        return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: false));
+        return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: false), read: [y]);
     });
 
     /// <summary>x − ln Σ eˣ along an axis, without overflow. [...] → [...].</summary>
@@ -22,7 +22,7 @@ public static class SoftmaxOps
         if (Tracer.Current is { } tracer) return tracer.Add(new TracedSoftmax(IsLog: true), rows.Shape, rows);
         Tensor y = Tensor.Empty(rows.Shape);
         Forward(rows, y, isLog: true).Run();
-        return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: true));
+        return Autograd.Record(y, rows, dy => Backward(dy, y, isLog: true), read: [y]);
     });
 
     /// <summary>Classes lie last in every network: another axis is brought there and back.</summary>

@@ -70,7 +70,12 @@ public sealed class UNet : Layer
             skips.Push(y);
             y = down.Forward(y);
         }
-        foreach (Up up in ups) y = up.Forward(y, skips.Pop());
+        foreach (Up up in ups)
+        {
+            Tensor skip = skips.Pop();
+            y = up.Forward(y, skip);
+            skip.GiveBack();
+        }
         return outc.Forward(y);
     }
 
@@ -135,8 +140,15 @@ public sealed class UNet : Layer
             Tensor enlarged = up.Forward(x);
             // Halving rounds an odd size down: the missing row or column becomes zeros, the odd one of several at the bottom and right.
             (int rows, int columns) = (skip.Shape[1] - enlarged.Shape[1], skip.Shape[2] - enlarged.Shape[2]);
-            if (rows != 0 || columns != 0) enlarged = enlarged.Pad(rows / 2, rows - (rows / 2), columns / 2, columns - (columns / 2));
-            Tensor y = conv.Forward(Tensor.Concat([skip, enlarged], axis: 3));
+            if (rows != 0 || columns != 0)
+            {
+                Tensor padded = enlarged.Pad(rows / 2, rows - (rows / 2), columns / 2, columns - (columns / 2));
+                enlarged.GiveBack();
+                enlarged = padded;
+            }
+            Tensor joined = Tensor.Concat([skip, enlarged], axis: 3);
+            enlarged.GiveBack();
+            Tensor y = conv.Forward(joined);
             scope?.PassOut(y);
             return y;
         }

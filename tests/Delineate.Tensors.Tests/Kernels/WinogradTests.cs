@@ -24,6 +24,7 @@ public sealed unsafe class WinogradTests
         { 1, 30, 30, 64, 64, 1, 1 },
         { 1, 9, 8, 600, 48, 1, 1 },
         { 1, 9, 8, 48, 600, 1, 1 },
+        { 1, 5, 4, 600, 600, 1, 1 },
         { 1, 9, 15, 470, 380, 1, 1 }, // so many filters that those for larger tiles are transformed on each run
         { 1, 5, 8, 380, 470, 2, 2 },
     };
@@ -75,6 +76,7 @@ public sealed unsafe class WinogradTests
     [Theory]
     [InlineData(45, 64, 48, 1)]
     [InlineData(33, 40, 33, 2)]
+    [InlineData(6, 600, 600, 1)]
     [InlineData(17, 512, 330, 1)]
     public void One_thread_and_three_give_the_same_bits(int size, int inChannels, int outChannels, int dilation) =>
         KernelChecks.SameBitsOnAnyThreads(

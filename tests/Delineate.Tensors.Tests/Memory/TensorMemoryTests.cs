@@ -91,6 +91,65 @@ public sealed class TensorMemoryTests
     }
 
     [Fact]
+    public void What_the_caller_gives_back_and_no_gradient_reads_is_free_at_once()
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor weight = Weight();
+        Tensor hidden = weight * 2;
+        Tensor sum = hidden + weight;
+        long before = TensorMemory.BytesInUse;
+        hidden.GiveBack();
+        Assert.True(TensorMemory.BytesInUse <= before - (32 * sizeof(float)));
+        Assert.Contains("GiveBack", Assert.Throws<ObjectDisposedException>(() => hidden.ToArray()).Message, StringComparison.Ordinal);
+        sum.Sum().Backward();
+        Assert.All(weight.Gradient!.ToArray(), v => Assert.Equal(3, v));
+    }
+
+    [Fact]
+    public void What_a_gradient_reads_another_shares_or_outlives_the_step_is_not_given_back_by_its_caller()
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor weight = Weight();
+        Tensor read = weight * 2, shared = weight * 3, kept = (weight * 4).Keep(), checkpointed = weight * 5;
+        Tensor product = read * weight;
+        Tensor view = shared.Reshape(4, 8);
+        Tensor again = Autograd.Checkpoint(x =>
+        {
+            Tensor y = x + 1;
+            x.GiveBack(); // the function may be done with it: the second pass is not
+            return y;
+        }, checkpointed);
+        foreach (Tensor tensor in (Tensor[])[weight, read, shared, kept, checkpointed]) tensor.GiveBack();
+        Assert.Equal(0.2f, read.Span[0]);
+        Assert.Equal(0.1f * 3, view.Span[0]);
+        Assert.Equal(0.4f, kept.Span[0]);
+        Assert.Equal(0.5f, checkpointed.Span[0]);
+        (product.Sum() + again.Sum()).Backward();
+        Assert.All(weight.Gradient!.ToArray(), v => Assert.Equal((4 * 0.1f) + 5, v, 1e-6f));
+    }
+
+    [Fact]
+    public void Backward_finds_room_for_a_gradient_where_the_map_was()
+    {
+        const int Links = 6;
+        const long Map = 64 << 10;
+        Tensor mean = Tensor.Zeros([64]), variance = Tensor.Full([64], 1);
+        Tensor leaf = Tensor.Full([256, 64], 0.5f);
+        leaf.RequiresGrad = true;
+        TensorMemory.Trim();
+        using MemoryScope scope = TensorMemory.Scope();
+        Tensor x = leaf * 2;
+        for (int i = 0; i < Links; i++) x = x.BatchNorm(null, null, mean, variance, training: true, activation: Activation.Relu);
+        Tensor root = x * 1, gradient = Tensor.Full(x.Shape, 1);
+        TensorMemory.Trim();
+        TensorMemory.ResetPeak();
+        long before = TensorMemory.PeakBytes;
+        root.Backward(gradient);
+        // The first gradient finds no room yet, the root's maker's; each norm's goes where the one that it got lies, the leaf's where the last map was.
+        Assert.InRange(TensorMemory.PeakBytes - before, Map, Map * 5 / 4);
+    }
+
+    [Fact]
     public void A_view_keeps_the_memory_until_its_last_holder_is_done()
     {
         using MemoryScope scope = TensorMemory.Scope();

@@ -1,4 +1,5 @@
 using Delineate.Models;
+using Delineate.Models.Parts;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
 using Delineate.Tensors.Nn;
@@ -13,6 +14,8 @@ namespace Delineate.Tests.Models;
 [Collection(nameof(TrainingStepTests))]
 public sealed class TrainingStepTests
 {
+    private const int Side = 160; // of the images that AssertHolds takes
+
     [Fact]
     public void A_training_step_gives_everything_back_but_weights_gradients_and_state()
     {
@@ -31,9 +34,9 @@ public sealed class TrainingStepTests
 
         void Step()
         {
-            TensorMemory.Trim(); // so that every step finds the same buffers
-            using MemoryScope scope = TensorMemory.Scope();
             network.ZeroGrad();
+            TensorMemory.Trim(); // so that every step finds the same buffers: none
+            using MemoryScope scope = TensorMemory.Scope();
             SemanticLogits output = network.Forward(GradCheck.Input([2, 33, 47, 3]));
             byte[] labels = new byte[2 * 33 * 47];
             (output.Out.CrossEntropy(labels) + (0.5f * output.Aux!.CrossEntropy(labels))).Backward();
@@ -65,12 +68,30 @@ public sealed class TrainingStepTests
 
         void Step()
         {
-            TensorMemory.Trim(); // so that every step finds the same buffers
-            using MemoryScope scope = TensorMemory.Scope();
             network.ZeroGrad();
+            TensorMemory.Trim(); // so that every step finds the same buffers: none
+            using MemoryScope scope = TensorMemory.Scope();
             network.Forward(GradCheck.Input([1, 33, 31, 3])).CrossEntropy(new byte[33 * 31]).Backward();
             optimizer.Step(0.01);
         }
+    }
+
+    [Fact]
+    public void A_residual_block_holds_for_backward_what_its_convolutions_and_norms_read()
+    {
+        var block = new Bottleneck(new Philox(1), 16, 8, stride: 2, dilation: 1);
+        const int Large = Side * Side, Small = Large / 4;
+        // Each convolution's output, which its norm reads, and each norm's, which the next convolution reads or the last ReLU's sign: not the shortcut's.
+        AssertHolds((Large * (8 + 8)) + (Small * (8 + 8 + 32 + 32 + 32)), channels: 16, x => block.Forward(x));
+    }
+
+    [Fact]
+    public void A_U_Net_holds_for_backward_no_map_that_lies_in_a_joined_one()
+    {
+        var network = new UNet(new Philox(1), new UNetOptions { Channels = 16, Depth = 1 });
+        const int Large = Side * Side, Small = Large / 4;
+        // The double convolutions' maps but the first one's last, which lies in the joined map as the enlarged one does; the pooled map and its winners, a byte each.
+        AssertHolds((Large * (16 + 16 + 16)) + (Small * (16 + 4 + 32 + 32 + 32 + 32)) + (Large * (32 + 16 + 16 + 16 + 16 + 2)), channels: 3, x => network.Forward(x));
     }
 
     [Theory]
@@ -154,6 +175,32 @@ public sealed class TrainingStepTests
             least = Math.Min(least, TensorMemory.BytesInUse);
         }
         Assert.InRange(least, 0, after);
+    }
+
+    /// <summary>
+    /// Two images leave <paramref name="floats"/> for each in use, and little beside. They are so large that no kernel's scratch, once free, serves as a map.
+    /// </summary>
+    private static void AssertHolds(long floats, int channels, Func<Tensor, Tensor> forward)
+    {
+        int threads = ThreadTeam.Threads;
+        ThreadTeam.Threads = 1;
+        try
+        {
+            Tensor x = GradCheck.Input([2, Side, Side, channels]);
+            TensorMemory.Trim();
+            GC.Collect(); // what other tests left would be counted off in the middle of the measurement
+            GC.WaitForPendingFinalizers();
+            using MemoryScope scope = TensorMemory.Scope();
+            long before = TensorMemory.BytesInUse;
+            Tensor y = forward(x);
+            long bytes = 2 * floats * sizeof(float);
+            Assert.InRange(TensorMemory.BytesInUse - before, bytes, bytes * 1.1);
+            GC.KeepAlive(y);
+        }
+        finally
+        {
+            ThreadTeam.Threads = threads;
+        }
     }
 
     private static Fcn SmallFcn() => new(new Philox(2), new FcnOptions { Depth = 18, NumClasses = 4, AuxiliaryHead = true, WidthDivisor = 16 });

@@ -23,5 +23,11 @@ internal sealed class FcnHead : Layer
         score = Child("4", new Conv2d(random, inner, numClasses, 1));
     }
 
-    protected override Tensor Apply(Tensor x) => score.Forward(dropout.Forward(bn.Forward(conv.Forward(x), Activation.Relu)));
+    protected override Tensor Apply(Tensor x)
+    {
+        Tensor y = bn.Forward(conv.Forward(x), Activation.Relu);
+        Tensor left = dropout.Forward(y);
+        if (left != y) y.GiveBack();
+        return score.Forward(left);
+    }
 }

@@ -104,7 +104,13 @@ public class ResNet : Module
     /// </summary>
     private sealed class Stem(Conv2d conv, BatchNorm2d bn) : Layer
     {
-        protected override Tensor Apply(Tensor x) => bn.Forward(conv.Forward(x), Activation.Relu).MaxPool2d(3, stride: 2, padding: 1);
+        protected override Tensor Apply(Tensor x)
+        {
+            Tensor y = bn.Forward(conv.Forward(x), Activation.Relu);
+            Tensor pooled = y.MaxPool2d(3, stride: 2, padding: 1);
+            y.GiveBack();
+            return pooled;
+        }
     }
 }
 
@@ -131,7 +137,10 @@ internal sealed class BasicBlock : Layer
     protected override Tensor Apply(Tensor x)
     {
         Tensor y = bn1.Forward(conv1.Forward(x), Activation.Relu);
-        return bn2.Forward(conv2.Forward(y), Activation.Relu, residual: downsample?.Forward(x) ?? x);
+        Tensor? shortcut = downsample?.Forward(x);
+        y = bn2.Forward(conv2.Forward(y), Activation.Relu, residual: shortcut ?? x);
+        shortcut?.GiveBack();
+        return y;
     }
 }
 
@@ -163,7 +172,10 @@ internal sealed class Bottleneck : Layer
     {
         Tensor y = bn1.Forward(conv1.Forward(x), Activation.Relu);
         y = bn2.Forward(conv2.Forward(y), Activation.Relu);
-        return bn3.Forward(conv3.Forward(y), Activation.Relu, residual: downsample?.Forward(x) ?? x);
+        Tensor? shortcut = downsample?.Forward(x);
+        y = bn3.Forward(conv3.Forward(y), Activation.Relu, residual: shortcut ?? x);
+        shortcut?.GiveBack();
+        return y;
     }
 }
 
