@@ -25,6 +25,7 @@ internal static class Program
             ModelsCommand.Create(),
             BenchCommand.Create(),
             DataCommand.Create(),
+            WeightsCommand.Create(),
         };
         root.Options.OfType<VersionOption>().Single().Action = new VersionAction();
         return root.WithHelp(new HelpPage

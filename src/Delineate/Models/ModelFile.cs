@@ -74,6 +74,9 @@ public static class ModelFile
         bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
     }
 
+    /// <summary>Whether an open weight file is a model file.</summary>
+    internal static bool HasCard(WeightFile file) => file.Metadata.ContainsKey(CardKey);
+
     /// <summary>What a model file says of itself, without reading its weights.</summary>
     public static ModelCard LoadCard(string path) => ReadCard(SafetensorsFile.LoadMetadata(path), path);
 
