@@ -21,6 +21,7 @@ internal static class Program
             TrainCommand.Create(),
             EvalCommand.Create(),
             PredictCommand.Create(),
+            ExportCommand.Create(),
             ModelsCommand.Create(),
             BenchCommand.Create(),
             DataCommand.Create(),

@@ -47,7 +47,15 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         return IsAuxiliary(parameterName) || ScoreLayers.Any(prefix => parameterName.StartsWith(prefix, StringComparison.Ordinal));
     }
 
-    public override Summary Summarize(Size2d size)
+    public override int MinimumSize => minimumSize;
+
+    public override Summary Summarize(Size2d size) =>
+        InEvaluation(() => Summary.Of(Graph.Trace(network, x => forward(x).Out, [1, Math.Max(size.Height, minimumSize), Math.Max(size.Width, minimumSize), 3])));
+
+    public override Graph TraceForAnySize(int batch, Size2d size) =>
+        InEvaluation(() => Graph.TraceForAnySize(network, x => forward(x).Out, [batch, size.Height, size.Width, 3]));
+
+    private T InEvaluation<T>(Func<T> work)
     {
         lock (gate)
         {
@@ -55,7 +63,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
             network.Train(false);
             try
             {
-                return Summary.Of(Graph.Trace(network, x => forward(x).Out, [1, Math.Max(size.Height, minimumSize), Math.Max(size.Width, minimumSize), 3]));
+                return work();
             }
             finally
             {
@@ -135,27 +143,15 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     }
 
     /// <summary>The same op by op. One thread at a time: the network is in evaluation mode meanwhile.</summary>
-    private byte[] Eager(Tensor input, Size2d used, Size2d size)
+    private byte[] Eager(Tensor input, Size2d used, Size2d size) => InEvaluation(() =>
     {
-        lock (gate)
-        {
-            bool training = network.IsTraining;
-            network.Train(false);
-            try
-            {
-                using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
-                Tensor logits = forward(input).Out;
-                if (logits.Shape[1] > used.Height) logits = logits.Slice(1, 0, used.Height);
-                if (logits.Shape[2] > used.Width) logits = logits.Slice(2, 0, used.Width);
-                if (used != size) logits = logits.ResizeBilinear(size.Height, size.Width);
-                return logits.ArgMaxLabels();
-            }
-            finally
-            {
-                network.Train(training);
-            }
-        }
-    }
+        using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
+        Tensor logits = forward(input).Out;
+        if (logits.Shape[1] > used.Height) logits = logits.Slice(1, 0, used.Height);
+        if (logits.Shape[2] > used.Width) logits = logits.Slice(2, 0, used.Width);
+        if (used != size) logits = logits.ResizeBilinear(size.Height, size.Width);
+        return logits.ArgMaxLabels();
+    });
 
     /// <summary>The labels of all samples one after the other, those of smaller ones padded as the images are, with the ignore index.</summary>
     private byte[] LabelsOf(Batch batch, int height, int width)
