@@ -143,12 +143,8 @@ internal sealed record TracedSlice(int Axis, int Start, int Length) : GraphOp
     public override void ToOnnx(OnnxGraph onnx, GraphNode node)
     {
         int axis = OnnxGraph.Axis(node.Output, Axis);
-        string end = onnx.Whole(Start + Length);
-        if (node.Like is { } like)
-        {
-            end = onnx.Sizes(node, like, axis, axis + 1);
-            if (Start != 0) end = onnx.Add(node, "Add", [end, onnx.Whole(Start)]);
-        }
+        string end = node.Like is { } like ? onnx.Sizes(node, like, axis, axis + 1) : onnx.Whole(Start + Length);
+        if (node.Like is not null && Start != 0) end = onnx.Add(node, "Add", [end, onnx.Whole(Start)]);
         onnx.Result(node, "Slice", [onnx.Of(node.Inputs[0]!), onnx.Whole(Start), end, onnx.Whole(axis)]);
     }
 }
