@@ -22,6 +22,7 @@ internal static class Program
             EvalCommand.Create(),
             PredictCommand.Create(),
             RunCommand.Create(),
+            ExportCommand.Create(),
             ModelsCommand.Create(),
             BenchCommand.Create(),
             DataCommand.Create(),

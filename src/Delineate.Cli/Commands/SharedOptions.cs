@@ -50,12 +50,21 @@ internal static class SharedOptions
         CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d>(result, $"a height and a width of 1 to {MostPixels}, such as 480x640"),
     };
 
-    /// <summary>The same without a value to fall back to.</summary>
+    /// <summary>The same where nothing stands for a size that is not given.</summary>
     public static Option<Size2d?> OptionalSize(string name, string description) => new(name)
     {
         Description = description,
         HelpName = "HxW",
-        CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d?>(result, $"a height and a width of 1 to {MostPixels}, such as 512x512"),
+        CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d?>(result, $"a height and a width of 1 to {MostPixels}, such as 480x640"),
+    };
+
+    /// <summary>An option that takes a whole number between two bounds, or is not given.</summary>
+    public static Option<int?> OptionalWhole(string name, string description, int least, int most) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        CustomParser = result => int.TryParse(Single(result), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
+            ? number : Refuse<int?>(result, $"a whole number from {least} to {most}"),
     };
 
     /// <summary>An option that takes a whole number between two bounds.</summary>

@@ -11,7 +11,7 @@ public static class ModelFile
     /// <summary>Tensors under this prefix belong to a training run, not to the network.</summary>
     internal const string TrainingPrefix = "training/";
 
-    private const string CardKey = "delineate";
+    internal const string CardKey = "delineate";
 
     /// <summary>Reads a model with its weights, ready to predict.</summary>
     /// <exception cref="WeightsFormatException">The file is damaged, or no model of ours.</exception>

@@ -53,7 +53,15 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         return IsAuxiliary(parameterName) || ScoreLayers.Any(prefix => parameterName.StartsWith(prefix, StringComparison.Ordinal));
     }
 
-    public override Summary Summarize(Size2d size)
+    public override int MinimumSize => minimumSize;
+
+    public override Summary Summarize(Size2d size) =>
+        InEvaluation(() => Summary.Of(Graph.Trace(network, x => forward(x).Out, [1, Math.Max(size.Height, minimumSize), Math.Max(size.Width, minimumSize), 3])));
+
+    public override Graph TraceForAnySize(int batch, Size2d size) =>
+        InEvaluation(() => Graph.TraceForAnySize(network, x => forward(x).Out, [batch, size.Height, size.Width, 3]));
+
+    private T InEvaluation<T>(Func<T> work)
     {
         lock (gate)
         {
@@ -61,7 +69,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
             network.Train(false);
             try
             {
-                return Summary.Of(Graph.Trace(network, x => forward(x).Out, [1, Math.Max(size.Height, minimumSize), Math.Max(size.Width, minimumSize), 3]));
+                return work();
             }
             finally
             {
@@ -169,23 +177,11 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     }
 
     /// <summary>The same op by op. One thread at a time: the network is in evaluation mode meanwhile.</summary>
-    private T Eager<T>(Func<T> run)
+    private T Eager<T>(Func<T> run) => InEvaluation(() =>
     {
-        lock (gate)
-        {
-            bool training = network.IsTraining;
-            network.Train(false);
-            try
-            {
-                using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
-                return run();
-            }
-            finally
-            {
-                network.Train(training);
-            }
-        }
-    }
+        using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
+        return run();
+    });
 
     /// <summary>The labels of all samples one after the other, those of smaller ones padded as the images are, with the ignore index.</summary>
     private byte[] LabelsOf(Batch batch, int height, int width)
