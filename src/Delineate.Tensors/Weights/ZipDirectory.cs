@@ -46,7 +46,7 @@ internal sealed class ZipDirectory
         if (entry.HeaderAt > file.Length - LocalLength) throw Damaged();
         ReadOnlySpan<byte> header = Read(entry.HeaderAt, LocalLength);
         long at = entry.HeaderAt + LocalLength + UInt16(header, 26) + UInt16(header, 28); // behind its name and its extra fields
-        return UInt32(header, 0) == LocalMagic && at <= file.Length - entry.PackedLength ? at : throw Damaged();
+        return UInt32(header, 0) == LocalMagic && at <= file.Length - (entry.IsDeflated ? entry.PackedLength : entry.Length) ? at : throw Damaged();
     }
 
     /// <summary>The record at the archive's end, which only a comment may follow, says where the directory is.</summary>

@@ -35,9 +35,6 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     /// <summary>Runs the auxiliary head too, in evaluation as well; null where the network has none.</summary>
     public Func<Tensor, SemanticLogits>? EveryHead { get; init; }
 
-    /// <summary>The smallest height and width that the network can take.</summary>
-    public int MinimumSize => minimumSize;
-
     /// <summary>How the loss is put together.</summary>
     public SemanticLossOptions LossOptions { get; init; } = new();
 
