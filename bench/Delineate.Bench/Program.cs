@@ -9,6 +9,8 @@ switch (args is [string name, ..] ? name : "")
         return NetworkCommand.Run(args[1..]);
     case "peer" when args.Length == 5:
         return OwnPeer.Serve(args[1], args[2], args[3], int.Parse(args[4], CultureInfo.InvariantCulture));
+    case "onnx":
+        return OnnxCheck.Run(args[1..]);
     case "ops":
         return OpBench.Run(args[1..]);
     case "conv":
@@ -17,6 +19,6 @@ switch (args is [string name, ..] ? name : "")
         NormBench.Run(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|ops|conv|norm [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|ops|conv|norm [arguments]");
         return 2;
 }

@@ -21,9 +21,12 @@ internal static class Program
             TrainCommand.Create(),
             EvalCommand.Create(),
             PredictCommand.Create(),
+            RunCommand.Create(),
+            ExportCommand.Create(),
             ModelsCommand.Create(),
             BenchCommand.Create(),
             DataCommand.Create(),
+            WeightsCommand.Create(),
         };
         root.Options.OfType<VersionOption>().Single().Action = new VersionAction();
         return root.WithHelp(new HelpPage

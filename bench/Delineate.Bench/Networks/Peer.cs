@@ -112,7 +112,7 @@ internal sealed class Peer : IDisposable
         process.Dispose();
     }
 
-    private static string PeersFolder { get; } = Path.Combine(Root(), "bench", "peers");
+    public static string PeersFolder { get; } = Path.Combine(Root(), "bench", "peers");
 
     private static string Root()
     {

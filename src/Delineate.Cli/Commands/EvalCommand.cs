@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Delineate.Data;
+using Delineate.Inference;
 using Delineate.Models;
-using Delineate.Tensors;
 using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
@@ -12,36 +12,38 @@ internal static class EvalCommand
 {
     public static Command Create()
     {
-        Option<string> weights = SharedOptions.Weights(), data = SharedOptions.Data();
+        var predictor = new PredictorArguments();
+        Option<string> data = SharedOptions.Data();
         var split = new Option<string>("--split") { HelpName = "NAME", Description = "The split to evaluate on; all takes every image with a mask", DefaultValueFactory = _ => "val" };
         Option<EvaluationSize> size = SharedOptions.Choice("--size", "Compare at the files' original size, or at the size the network sees", EvaluationSize.Original);
         var output = new Option<string?>("--output", "-o") { Description = "A folder for metrics.json and report.html", HelpName = "DIR" };
-        Option<bool> strict = SharedOptions.Strict();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("eval", "Score a trained model on images with masks") { weights, data, split, size, output, strict, threads, json };
+        var command = new Command("eval", "Score a trained model on images with masks") { data, split, size, output, threads, json };
+        predictor.AddTo(command);
         command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
             return Task.FromResult(Run(
-                new Terminal(parsed.GetValue(json)), parsed.GetValue(weights)!, parsed.GetValue(data)!, parsed.GetValue(split)!, parsed.GetValue(size), parsed.GetValue(output), parsed.GetValue(strict), cancel));
+                new Terminal(parsed.GetValue(json)), predictor.WeightsOf(parsed), () => predictor.Load(parsed), parsed.GetValue(data)!, parsed.GetValue(split)!, parsed.GetValue(size), parsed.GetValue(output), cancel));
         });
         return command.WithExamples(
             "delineate eval --weights runs/first/best.safetensors --data my-data",
-            "delineate eval --weights runs/first/best.safetensors --data my-data --split test --json");
+            "delineate eval --weights runs/first/best.safetensors --data my-data --split test --json",
+            "delineate eval --model fcn_resnet50 --weights fcn_resnet50.pth --data VOC2012 --scales 0.75,1,1.25 --flip");
     }
 
-    private static int Run(Terminal terminal, string weights, string data, string split, EvaluationSize size, string? output, bool strict, CancellationToken cancel)
+    private static int Run(Terminal terminal, string weights, Func<Predictor> load, string data, string split, EvaluationSize size, string? output, CancellationToken cancel)
     {
-        Model model = ModelFile.Load(SharedOptions.ExistingFile(weights));
-        if (strict) model.Rounding = Rounding.Strict;
+        Predictor predictor = load();
+        Model model = predictor.Model;
         if (output is not null) SharedOptions.OutputFolder(output); // told now rather than after the work
         Dataset dataset = DatasetCatalog.Open(data, split);
         foreach (string note in dataset.Notes) terminal.Note(note);
         if (dataset.Count == 0) throw new UserException($"the split '{split}' of {data} is empty");
         if (!dataset.Classes.Names.SequenceEqual(model.Classes.Names))
             throw new UserException($"{weights} knows the classes {Names(model.Classes)}, the data set has {Names(dataset.Classes)}: the labels would be compared wrongly");
-        EvaluationReport report = terminal.Progress("evaluating", tell => EvaluationReport.Of(model, dataset, size, (done, count) => tell(done, count, "evaluating"), cancel));
+        EvaluationReport report = terminal.Progress("evaluating", tell => EvaluationReport.Of(predictor, dataset, size, (done, count) => tell(done, count, "evaluating"), cancel));
         ScoreTable.Write(terminal, report.Scores);
         JsonObject result = report.ToJson();
         result["weights"] = weights;

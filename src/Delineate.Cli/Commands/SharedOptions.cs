@@ -26,7 +26,19 @@ internal static class SharedOptions
 
     public static Option<string> Data() => new("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, or images/ + instances/", Required = true, HelpName = "DIR" };
 
-    public static Option<string> Weights() => new("--weights") { Description = "A model file (.safetensors) that 'delineate train' wrote", Required = true, HelpName = "FILE" };
+    public static Option<string> Weights() => new("--weights") { Description = "A model file that 'delineate train' wrote, or with --model the weights of a network alone (.pth, .safetensors)", Required = true, HelpName = "FILE" };
+
+    /// <summary>Names the network of weights that do not say themselves what they are of.</summary>
+    public static Option<string?> Model() => new("--model") { Description = "The network, where --weights is no model file but its weights alone ('delineate models' lists the names)", HelpName = "NAME" };
+
+    /// <summary>The number of classes, for the same case.</summary>
+    public static Option<int?> Classes() => new("--classes")
+    {
+        Description = "The number of classes, where the weights do not tell",
+        HelpName = "N",
+        CustomParser = result => int.TryParse(Single(result), NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count is >= 1 and <= 255
+            ? count : Refuse<int?>(result, "a whole number from 1 to 255"),
+    };
 
     /// <summary>An option that takes a height and a width; required where there is no value to fall back to.</summary>
     public static Option<Size2d> Size(string name, string description, Size2d? value = null) => new(name)
@@ -36,6 +48,23 @@ internal static class SharedOptions
         HelpName = "HxW",
         DefaultValueFactory = value is { } size ? _ => size : null,
         CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d>(result, $"a height and a width of 1 to {MostPixels}, such as 480x640"),
+    };
+
+    /// <summary>The same where nothing stands for a size that is not given.</summary>
+    public static Option<Size2d?> OptionalSize(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "HxW",
+        CustomParser = result => ReadSize(Single(result)) ?? Refuse<Size2d?>(result, $"a height and a width of 1 to {MostPixels}, such as 480x640"),
+    };
+
+    /// <summary>An option that takes a whole number between two bounds, or is not given.</summary>
+    public static Option<int?> OptionalWhole(string name, string description, int least, int most) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        CustomParser = result => int.TryParse(Single(result), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
+            ? number : Refuse<int?>(result, $"a whole number from {least} to {most}"),
     };
 
     /// <summary>An option that takes a whole number between two bounds.</summary>

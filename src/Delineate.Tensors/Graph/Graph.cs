@@ -47,6 +47,19 @@ public sealed class Graph
         ArgumentNullException.ThrowIfNull(forward);
         return Tracer.Run(module, forward, inputs);
     }
+
+    /// <summary>
+    /// Traces for inputs of every size, as a file for another runtime wants it: ops that take their size from another tensor are part of the graph even
+    /// where there is nothing to do at this one.
+    /// </summary>
+    /// <exception cref="GraphException">The module is in training mode, depends on values, or reads tensors that are not its own.</exception>
+    /// <exception cref="ShapeException">It cannot take an input of this shape.</exception>
+    public static Graph TraceForAnySize(Module module, Func<Tensor, Tensor> forward, Shape input)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(forward);
+        return Tracer.Run(module, x => [forward(x[0])], [input], forAnySize: true);
+    }
 }
 
 /// <summary>A tensor of a graph: an input, what a node made, or a parameter or buffer of the module.</summary>
@@ -73,6 +86,9 @@ internal sealed class GraphNode(GraphOp op, GraphValue?[] inputs, GraphValue out
     public IReadOnlyList<GraphValue?> Inputs { get; } = inputs;
 
     public GraphValue Output { get; } = output;
+
+    /// <summary>The value whose height, width or other size the output has, where the op was told to follow one; nothing else of it is read.</summary>
+    public GraphValue? Like { get; init; }
 
     /// <summary>The module in which it ran: <c>backbone.layer4.2.conv3</c>, empty for the traced module itself.</summary>
     public string Path { get; } = path;

@@ -25,6 +25,10 @@ internal abstract record GraphOp
     /// output's memory is known before the work ran.
     /// </summary>
     public abstract Work Bind(ReadOnlySpan<Operand> inputs, Operand output);
+
+    /// <summary>Adds the op to a model in ONNX, with channels second.</summary>
+    /// <exception cref="GraphException">It has no form there, or not with these parameters.</exception>
+    public virtual void ToOnnx(OnnxGraph onnx, GraphNode node) => throw OnnxGraph.Refusal(node, "no form of it in ONNX is known here");
 }
 
 /// <summary>

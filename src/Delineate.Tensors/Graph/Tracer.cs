@@ -19,8 +19,9 @@ internal sealed class Tracer
     private readonly List<GraphNode> nodes = [];
     private string path = "";
 
-    private Tracer(Module module)
+    private Tracer(Module module, bool forAnySize)
     {
+        IsForAnySize = forAnySize;
         foreach ((string name, Tensor tensor) in module.StateDict()) states.TryAdd(tensor.Block, name);
         AddPaths(module, "");
     }
@@ -28,11 +29,17 @@ internal sealed class Tracer
     /// <summary>The tracer at work on this thread, or null.</summary>
     public static Tracer? Current => current;
 
+    /// <summary>
+    /// True where the graph stands for inputs of every size, as a file for another runtime does: ops that take their size from another tensor are recorded
+    /// even if there is nothing to do at the traced size.
+    /// </summary>
+    public bool IsForAnySize { get; }
+
     /// <summary>Runs <paramref name="forward"/> on shapes alone.</summary>
-    public static Graph Run(Module module, Func<Tensor[], Tensor[]> forward, ReadOnlySpan<Shape> inputs)
+    public static Graph Run(Module module, Func<Tensor[], Tensor[]> forward, ReadOnlySpan<Shape> inputs, bool forAnySize = false)
     {
         if (current is not null) throw new GraphException("a graph is being traced on this thread already");
-        var tracer = new Tracer(module);
+        var tracer = new Tracer(module, forAnySize);
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         current = tracer;
         try
@@ -59,7 +66,10 @@ internal sealed class Tracer
 
     /// <summary>Records an op. The inputs are the caller's, the missing ones null; the result stands for the op's output.</summary>
     /// <exception cref="GraphException">An input is neither the graph's, nor an op's output, nor a parameter or buffer of the module.</exception>
-    public Tensor Add(GraphOp op, Shape output, params ReadOnlySpan<Tensor?> inputs)
+    public Tensor Add(GraphOp op, Shape output, params ReadOnlySpan<Tensor?> inputs) => AddSized(op, output, null, inputs);
+
+    /// <summary>The same for an op that takes nothing but a size from the tensor <paramref name="like"/>: what depends on the input's size is recorded as a relation, not as a number.</summary>
+    public Tensor AddSized(GraphOp op, Shape output, Tensor? like, params ReadOnlySpan<Tensor?> inputs)
     {
         var read = new GraphValue?[inputs.Length];
         string where = path;
@@ -70,7 +80,7 @@ internal sealed class Tracer
             if (where == path && read[i]!.StateName is { } name) where = name[..Math.Max(0, name.LastIndexOf('.'))];
         }
         var value = new GraphValue(output);
-        var node = new GraphNode(op, read, value, where);
+        var node = new GraphNode(op, read, value, where) { Like = like is null ? null : ValueOf(like, op.Name) };
         value.Producer = node;
         nodes.Add(node);
         return Phantom(value, null);

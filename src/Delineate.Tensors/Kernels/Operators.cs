@@ -49,6 +49,8 @@ internal readonly struct EqualOp : IZip
 internal readonly struct WithLeft<TOp>(float left, TOp op) : IMap
     where TOp : struct, IZip
 {
+    public float Left => left;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector<float> Apply(Vector<float> x) => op.Apply(new Vector<float>(left), x);
 }
@@ -57,6 +59,8 @@ internal readonly struct WithLeft<TOp>(float left, TOp op) : IMap
 internal readonly struct WithRight<TOp>(float right, TOp op) : IMap
     where TOp : struct, IZip
 {
+    public float Right => right;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector<float> Apply(Vector<float> x) => op.Apply(x, new Vector<float>(right));
 }

@@ -43,6 +43,8 @@ public sealed class Upsample(Size2d factor, ResizeMode mode = ResizeMode.Nearest
     protected override Tensor Apply(Tensor x)
     {
         Check.Rank(x, 4, nameof(Upsample));
+        // By the factor itself where there is one for both: a graph remembers it instead of this map's size.
+        if (factor.Height == factor.Width) return mode == ResizeMode.Nearest ? x.ResizeNearest((float)factor.Height) : x.ResizeBilinear((float)factor.Height, alignCorners);
         (int height, int width) = (x.Shape[1] * factor.Height, x.Shape[2] * factor.Width);
         return mode == ResizeMode.Nearest ? x.ResizeNearest(height, width) : x.ResizeBilinear(height, width, alignCorners);
     }

@@ -145,6 +145,8 @@ internal readonly struct Relu6Op : IActivation
 
 internal readonly struct LeakyReluOp(float slope) : IActivation
 {
+    public float Slope => slope;
+
     public static bool SavesOutput => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -156,6 +158,8 @@ internal readonly struct LeakyReluOp(float slope) : IActivation
 
 internal readonly struct EluOp(float alpha) : IActivation
 {
+    public float Alpha => alpha;
+
     public static bool SavesOutput => false;
 
     // eˣ − 1 = tanh(x/2) · (eˣ + 1) keeps its digits near 0.
@@ -306,4 +310,35 @@ internal sealed record TracedMap<TOp>(string Function, TOp Op) : GraphOp
     public override bool RunsInPlace => true;
 
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Elementwise.MapWork(inputs[0].Tensor, output.Tensor, Op);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        string x = onnx.Of(node.Inputs[0]!);
+        onnx.Set(node, (object)Op switch
+        {
+            ExpOp => Add("Exp", x),
+            LogOp => Add("Log", x),
+            SqrtOp => Add("Sqrt", x),
+            ReluOp => Add("Relu", x),
+            Relu6Op => Add("Clip", x, onnx.Number(0), onnx.Number(6)),
+            LeakyReluOp leaky => onnx.Add(node, "LeakyRelu", [x], new OnnxAttribute("alpha", leaky.Slope)),
+            EluOp elu => onnx.Add(node, "Elu", [x], new OnnxAttribute("alpha", elu.Alpha)),
+            SigmoidOp => Add("Sigmoid", x),
+            LogSigmoidOp => Add("Neg", Add("Softplus", Add("Neg", x))),
+            SoftplusOp => Add("Softplus", x),
+            TanhOp => Add("Tanh", x),
+            GeluOp => Add("Mul", Add("Mul", x, onnx.Number(0.5f)), Add("Add", Add("Erf", Add("Mul", x, onnx.Number(float.Sqrt(0.5f)))), onnx.Number(1))),
+            SiluOp => Add("Mul", x, Add("Sigmoid", x)),
+            HardSigmoidOp => onnx.Add(node, "HardSigmoid", [x], new OnnxAttribute("alpha", 1 / 6f), new OnnxAttribute("beta", 0.5f)),
+            HardSwishOp => Add("HardSwish", x),
+            WithRight<AddOp> op => Add("Add", x, onnx.Number(op.Right)),
+            WithRight<MultiplyOp> op => Add("Mul", x, onnx.Number(op.Right)),
+            WithRight<DivideOp> op => Add("Div", x, onnx.Number(op.Right)),
+            WithLeft<SubtractOp> op => Add("Sub", onnx.Number(op.Left), x),
+            WithLeft<DivideOp> op => Add("Div", onnx.Number(op.Left), x),
+            _ => throw OnnxGraph.Refusal(node, "no form of it in ONNX is known here"),
+        });
+
+        string Add(string op, params string[] inputs) => onnx.Add(node, op, inputs);
+    }
 }

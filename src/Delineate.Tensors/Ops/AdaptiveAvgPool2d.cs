@@ -33,4 +33,10 @@ public static class AdaptiveAvgPool2dOp
 internal sealed record TracedAdaptiveAvgPool2d(AxisWindows Rows, AxisWindows Columns) : GraphOp
 {
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        if (Rows.From.Length != 1 || Columns.From.Length != 1) throw OnnxGraph.Refusal(node, "ONNX has it for one output pixel only");
+        onnx.Result(node, "GlobalAveragePool", [onnx.Of(node.Inputs[0]!)]);
+    }
 }

@@ -173,4 +173,17 @@ internal sealed record TracedZip<TOp>(string Function, TOp Op) : GraphOp
     public override bool RunsInPlace => true;
 
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Broadcast.RunWork(inputs[0].Tensor, inputs[1].Tensor, output.Tensor, Op);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        string name = (object)Op switch
+        {
+            AddOp => "Add",
+            SubtractOp => "Sub",
+            MultiplyOp => "Mul",
+            DivideOp => "Div",
+            _ => throw OnnxGraph.Refusal(node, "no form of it in ONNX is known here"),
+        };
+        onnx.Result(node, name, [onnx.Broadcast(node, 0), onnx.Broadcast(node, 1)]);
+    }
 }

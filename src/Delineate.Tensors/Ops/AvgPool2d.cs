@@ -15,7 +15,7 @@ public static class AvgPool2dOp
         Window2d window = Window2d.Of(x, kernelSize, stride ?? kernelSize, padding ?? 0, 1, ceilMode);
         AxisWindows rows = AxisWindows.Sliding(window.Input.Height, window.Output.Height, window.Kernel.Height, window.Stride.Height, window.Padding.Height, countIncludePad);
         AxisWindows columns = AxisWindows.Sliding(window.Input.Width, window.Output.Width, window.Kernel.Width, window.Stride.Width, window.Padding.Width, countIncludePad);
-        if (Tracer.Current is { } tracer) return tracer.Add(new TracedAvgPool2d(rows, columns), window.OutputShape, x);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedAvgPool2d(rows, columns, window, ceilMode, countIncludePad), window.OutputShape, x);
         Tensor y = Tensor.Empty(window.OutputShape);
         WindowMean.Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
@@ -29,7 +29,13 @@ public static class AvgPool2dOp
 }
 
 /// <summary>Reads x.</summary>
-internal sealed record TracedAvgPool2d(AxisWindows Rows, AxisWindows Columns) : GraphOp
+internal sealed record TracedAvgPool2d(AxisWindows Rows, AxisWindows Columns, Window2d Window, bool CeilMode, bool CountIncludePad) : GraphOp
 {
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        if (CeilMode) throw OnnxGraph.Refusal(node, "with ceilMode runtimes do not agree on which cells count");
+        onnx.Result(node, "AveragePool", [onnx.Of(node.Inputs[0]!)], [.. Window.OnnxAttributes(), new("count_include_pad", CountIncludePad ? 1 : 0)]);
+    }
 }

@@ -133,4 +133,19 @@ internal sealed record TracedBatchNorm(float Epsilon, Activation Activation) : G
         Tensor norm = Tensor.Unpooled([4, channels]);
         return Work.Once(() => BatchNormOp.Forward(x, x.Length / channels, channels, weight, bias, mean, variance, false, 0, Epsilon, Activation, residual, norm, y));
     }
+
+    /// <summary>What is left of it is the addition and the activation where the convolution before it took it in.</summary>
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        string y = onnx.Of(node.Inputs[0]!);
+        if (!onnx.IsFolded(node))
+        {
+            int channels = node.Output.Shape[^1];
+            string weight = node.Inputs[1] is { } w ? onnx.Of(w) : onnx.Numbers($"{node.Path}.ones", 1, channels);
+            string bias = node.Inputs[2] is { } b ? onnx.Of(b) : onnx.Numbers($"{node.Path}.zeros", 0, channels);
+            y = onnx.Add(node, "BatchNormalization", [y, weight, bias, onnx.Of(node.Inputs[3]!), onnx.Of(node.Inputs[4]!)], new OnnxAttribute("epsilon", Epsilon));
+        }
+        if (node.Inputs[5] is { } residual) y = onnx.Add(node, "Add", [y, onnx.Of(residual)]);
+        onnx.Set(node, Activation == Activation.Relu ? onnx.Add(node, "Relu", [y]) : y);
+    }
 }

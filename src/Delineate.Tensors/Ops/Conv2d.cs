@@ -34,12 +34,29 @@ public static class Conv2dOp
 }
 
 /// <summary>Reads x, weight, bias.</summary>
-internal sealed record TracedConv2d(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: false);
+internal sealed record TracedConv2d(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: false)
+{
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        (string weight, string? bias) = onnx.Weights(node);
+        onnx.Result(node, "Conv", bias is null ? [onnx.Of(node.Inputs[0]!), weight] : [onnx.Of(node.Inputs[0]!), weight, bias], Attributes());
+    }
+}
 
 /// <summary>What a plan fuses its neighbours into: a product of gathered pixels and weights. Reads x, weight, bias.</summary>
 internal abstract record TracedConvolution(ConvGeometry Geometry, bool IsTransposed) : GraphOp
 {
     public override long MultiplyAdds(GraphNode node) => (long)Geometry.OutputShape.Length * Geometry.Depth;
+
+    /// <summary>The attributes that Conv and ConvTranspose share.</summary>
+    protected OnnxAttribute[] Attributes() =>
+    [
+        new("kernel_shape", [Geometry.Kernel.Height, Geometry.Kernel.Width]),
+        new("strides", [Geometry.Stride.Height, Geometry.Stride.Width]),
+        new("pads", [Geometry.Padding.Height, Geometry.Padding.Width, Geometry.Padding.Height, Geometry.Padding.Width]),
+        new("dilations", [Geometry.Dilation.Height, Geometry.Dilation.Width]),
+        new("group", Geometry.Groups),
+    ];
 
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output)
     {

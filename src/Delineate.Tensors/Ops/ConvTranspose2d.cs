@@ -36,4 +36,18 @@ public static class ConvTranspose2dOp
 }
 
 /// <summary>Reads x, weight, bias. The geometry is the adjoint's.</summary>
-internal sealed record TracedConvTranspose2d(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: true);
+internal sealed record TracedConvTranspose2d(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: true)
+{
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        (string weight, string? bias) = onnx.Weights(node);
+        string x = onnx.Of(node.Inputs[0]!);
+        var padding = new OnnxAttribute("output_padding", [
+            OutputPadding(Geometry.Input.Height, Geometry.Output.Height, Geometry.Kernel.Height, Geometry.Stride.Height, Geometry.Padding.Height, Geometry.Dilation.Height),
+            OutputPadding(Geometry.Input.Width, Geometry.Output.Width, Geometry.Kernel.Width, Geometry.Stride.Width, Geometry.Padding.Width, Geometry.Dilation.Width)]);
+        onnx.Result(node, "ConvTranspose", bias is null ? [x, weight] : [x, weight, bias], [.. Attributes(), padding]);
+
+        static long OutputPadding(int large, int small, int kernel, int stride, int padding, int dilation) =>
+            large - (((small - 1L) * stride) - (2L * padding) + ((long)dilation * (kernel - 1)) + 1);
+    }
+}

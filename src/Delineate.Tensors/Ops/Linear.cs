@@ -38,4 +38,13 @@ public static class LinearOp
 }
 
 /// <summary>Reads x, weight, bias.</summary>
-internal sealed record TracedLinear(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: false);
+internal sealed record TracedLinear(ConvGeometry Geometry) : TracedConvolution(Geometry, IsTransposed: false)
+{
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        if (node.Inputs[0]!.Shape.Rank != 2) throw OnnxGraph.Refusal(node, $"of {node.Inputs[0]!.Shape} it is not known here, only of [N, C]");
+        (string weight, string? bias) = onnx.Weights(node);
+        string x = onnx.Of(node.Inputs[0]!);
+        onnx.Result(node, "Gemm", bias is null ? [x, weight] : [x, weight, bias], new OnnxAttribute("transB", 1));
+    }
+}

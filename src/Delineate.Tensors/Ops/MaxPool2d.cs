@@ -13,7 +13,7 @@ public static unsafe class MaxPool2dOp
     public static Tensor MaxPool2d(this Tensor x, Size2d kernelSize, Size2d? stride = null, Size2d? padding = null, Size2d? dilation = null, bool ceilMode = false)
     {
         Window2d window = Window2d.Of(x, kernelSize, stride ?? kernelSize, padding ?? 0, dilation ?? 1, ceilMode);
-        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMaxPool2d(window), window.OutputShape, x);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedMaxPool2d(window, ceilMode), window.OutputShape, x);
         Tensor y = Tensor.Empty(window.OutputShape);
         if (!x.WantsGrad)
         {
@@ -154,9 +154,12 @@ public static unsafe class MaxPool2dOp
 }
 
 /// <summary>Reads x.</summary>
-internal sealed unsafe record TracedMaxPool2d(Window2d Window) : GraphOp
+internal sealed unsafe record TracedMaxPool2d(Window2d Window, bool CeilMode) : GraphOp
 {
     public override bool ReadsSpacedPixels => true;
 
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => MaxPool2dOp.Forward(Window, inputs[0].Address, inputs[0].PixelStride, output.Address, null);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node) =>
+        onnx.Result(node, "MaxPool", [onnx.Of(node.Inputs[0]!)], [.. Window.OnnxAttributes(), new("dilations", [Window.Dilation.Height, Window.Dilation.Width]), new("ceil_mode", CeilMode ? 1 : 0)]);
 }

@@ -23,10 +23,31 @@ public static class Padding
     public static Tensor Pad(this Tensor x, int top, int bottom, int left, int right, float value = 0, PadMode mode = PadMode.Constant)
     {
         Check.Rank(x, 4);
+        return Pad(x, top, bottom, left, right, value, mode, null);
+    }
+
+    /// <summary>
+    /// Zeros around an image up to another's height and width, the odd one of several at the bottom and right, whatever the sizes are: a graph remembers the
+    /// other, not the numbers. [N, h, w, C] → [N, H, W, C]; x itself where it has that size.
+    /// </summary>
+    /// <exception cref="ShapeException">One is not of rank 4, or x is the larger.</exception>
+    public static Tensor PadTo(this Tensor x, Tensor like)
+    {
+        ArgumentNullException.ThrowIfNull(like);
+        Check.Rank(x, 4);
+        Check.Rank(like, 4);
+        (int rows, int columns) = (like.Shape[1] - x.Shape[1], like.Shape[2] - x.Shape[2]);
+        if (rows < 0 || columns < 0) throw new ShapeException($"PadTo only adds: {x.Shape} is larger than {like.Shape}");
+        if (rows == 0 && columns == 0 && Tracer.Current is not { IsForAnySize: true }) return x;
+        return Pad(x, rows / 2, rows - (rows / 2), columns / 2, columns - (columns / 2), 0, PadMode.Constant, like);
+    }
+
+    private static Tensor Pad(Tensor x, int top, int bottom, int left, int right, float value, PadMode mode, Tensor? like)
+    {
         (int height, int width) = (x.Shape[1], x.Shape[2]);
         int[] rows = Sources(height, top, bottom, mode, "rows");
         int[] columns = Sources(width, left, right, mode, "columns");
-        if (Tracer.Current is { } tracer) return tracer.Add(new TracedPad(rows, columns, left, value), [x.Shape[0], rows.Length, columns.Length, x.Shape[3]], x);
+        if (Tracer.Current is { } tracer) return tracer.AddSized(new TracedPad(rows, columns, top, left, value, mode), [x.Shape[0], rows.Length, columns.Length, x.Shape[3]], like, x);
         Tensor y = Tensor.Empty([x.Shape[0], rows.Length, columns.Length, x.Shape[3]]);
         Forward(x, y, rows, columns, left, value).Run();
         Shape shape = x.Shape;
@@ -117,7 +138,26 @@ public static class Padding
 }
 
 /// <summary>For each row and column of the output the one it copies, −1 for the value. Reads x.</summary>
-internal sealed record TracedPad(int[] Rows, int[] Columns, int Left, float Value) : GraphOp
+internal sealed record TracedPad(int[] Rows, int[] Columns, int Top, int Left, float Value, PadMode Mode) : GraphOp
 {
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Padding.Forward(inputs[0].Tensor, output.Tensor, Rows, Columns, Left, Value);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        GraphValue x = node.Inputs[0]!;
+        string pads;
+        if (node.Like is { } like)
+        {
+            string lack = onnx.Add(node, "Sub", [onnx.Sizes(node, like, 2, 4), onnx.Sizes(node, x, 2, 4)]);
+            string before = onnx.Add(node, "Div", [lack, onnx.Whole(2)]), after = onnx.Add(node, "Sub", [lack, before]);
+            pads = onnx.Add(node, "Concat", [onnx.Whole(0, 0), before, onnx.Whole(0, 0), after], new OnnxAttribute("axis", 0));
+        }
+        else
+        {
+            pads = onnx.Whole(0, 0, Top, Left, 0, 0, Rows.Length - x.Shape[1] - Top, Columns.Length - x.Shape[2] - Left);
+        }
+        string mode = Mode switch { PadMode.Constant => "constant", PadMode.Reflect => "reflect", _ => "edge" };
+        string[] inputs = Mode == PadMode.Constant ? [onnx.Of(x), pads, onnx.Number(Value)] : [onnx.Of(x), pads];
+        onnx.Result(node, "Pad", inputs, new OnnxAttribute("mode", mode));
+    }
 }

@@ -150,12 +150,28 @@ internal sealed record TracedSum(int[] Axes, float Scale) : GraphOp
     public override string Name => Scale == 1 ? nameof(Reductions.Sum) : nameof(Reductions.Mean);
 
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Sum(x, Axes, output.Shape, Scale));
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        GraphValue x = node.Inputs[0]!;
+        long count = Axes.Aggregate(1L, (product, axis) => product * x.Shape[axis]);
+        if (Scale != 1 && Scale != 1f / count) throw OnnxGraph.Refusal(node, $"a sum times {Scale} is neither a sum nor a mean");
+        (string name, long[] axes, OnnxAttribute keep) = onnx.Reduced(node, Axes);
+        if (Scale == 1) onnx.Result(node, "ReduceSum", [name, onnx.Whole(axes)], keep);
+        else onnx.Result(node, "ReduceMean", [name], new OnnxAttribute("axes", axes), keep);
+    }
 }
 
 /// <summary>Reads x.</summary>
 internal sealed record TracedMax(int[] Axes) : GraphOp
 {
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Results.Into(inputs[0].Tensor, output.Tensor, x => Reduction.Max(x, Axes, output.Shape));
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        (string name, long[] axes, OnnxAttribute keep) = onnx.Reduced(node, Axes);
+        onnx.Result(node, "ReduceMax", [name], new OnnxAttribute("axes", axes), keep);
+    }
 }
 
 /// <summary>Reads x.</summary>

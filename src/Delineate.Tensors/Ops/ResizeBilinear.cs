@@ -13,22 +13,31 @@ public static unsafe class ResizeBilinearOp
     /// edges meet the map's edges; with <paramref name="alignCorners"/> the centres of the corner pixels meet instead.
     /// </summary>
     /// <exception cref="ShapeException">x has not four axes, or a size is not positive.</exception>
-    public static Tensor ResizeBilinear(this Tensor x, int height, int width, bool alignCorners = false) => Resize(x, height, width, alignCorners, null);
+    public static Tensor ResizeBilinear(this Tensor x, int height, int width, bool alignCorners = false) => Resize(x, height, width, alignCorners, null, null);
+
+    /// <summary>The same to another map's height and width, whatever they are: a graph remembers the map, not the numbers.</summary>
+    /// <exception cref="ShapeException">A map has not four axes, or a size is not positive.</exception>
+    public static Tensor ResizeBilinear(this Tensor x, Tensor like, bool alignCorners = false)
+    {
+        ArgumentNullException.ThrowIfNull(like);
+        Check.Rank(like, 4);
+        return Resize(x, like.Shape[1], like.Shape[2], alignCorners, null, like);
+    }
 
     /// <summary>The same to ⌊H · scale⌋ × ⌊W · scale⌋, with places computed from the scale itself, not from the rounded sizes.</summary>
     /// <exception cref="ShapeException">x has not four axes, or a size is not positive.</exception>
     public static Tensor ResizeBilinear(this Tensor x, float scale, bool alignCorners = false)
     {
         (int height, int width) = ResizeNearestOp.Scaled(x, scale, nameof(ResizeBilinear));
-        return Resize(x, height, width, alignCorners, scale);
+        return Resize(x, height, width, alignCorners, scale, null);
     }
 
-    private static Tensor Resize(Tensor x, int height, int width, bool alignCorners, float? scale)
+    private static Tensor Resize(Tensor x, int height, int width, bool alignCorners, float? scale, Tensor? like)
     {
         ResizeNearestOp.CheckSizes(x, height, width, nameof(ResizeBilinear));
         var rows = new AxisResize(x.Shape[1], height, alignCorners, scale);
         var columns = new AxisResize(x.Shape[2], width, alignCorners, scale);
-        if (Tracer.Current is { } tracer) return tracer.Add(new TracedResizeBilinear(rows, columns), [x.Shape[0], height, width, x.Shape[3]], x);
+        if (Tracer.Current is { } tracer) return tracer.AddSized(new TracedResizeBilinear(rows, columns, alignCorners, scale), [x.Shape[0], height, width, x.Shape[3]], like, x);
         Tensor y = Tensor.Empty([x.Shape[0], height, width, x.Shape[3]]);
         Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
@@ -229,7 +238,10 @@ public static unsafe class ResizeBilinearOp
 }
 
 /// <summary>Reads x.</summary>
-internal sealed record TracedResizeBilinear(AxisResize Rows, AxisResize Columns) : GraphOp
+internal sealed record TracedResizeBilinear(AxisResize Rows, AxisResize Columns, bool AlignCorners, float? Scale) : GraphOp
 {
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => ResizeBilinearOp.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node) =>
+        onnx.Resize(node, Scale, new("mode", "linear"), new("coordinate_transformation_mode", AlignCorners ? "align_corners" : "half_pixel"));
 }

@@ -39,7 +39,7 @@ public static unsafe class ResizeNearestOp
     {
         CheckSizes(x, height, width, nameof(ResizeNearest));
         AxisWindows rows = Sources(x.Shape[1], height, scale), columns = Sources(x.Shape[2], width, scale);
-        if (Tracer.Current is { } tracer) return tracer.Add(new TracedResizeNearest(rows, columns), [x.Shape[0], height, width, x.Shape[3]], x);
+        if (Tracer.Current is { } tracer) return tracer.Add(new TracedResizeNearest(rows, columns, scale), [x.Shape[0], height, width, x.Shape[3]], x);
         Tensor y = Tensor.Empty([x.Shape[0], height, width, x.Shape[3]]);
         WindowMean.Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;
@@ -60,7 +60,10 @@ public static unsafe class ResizeNearestOp
 }
 
 /// <summary>Reads x.</summary>
-internal sealed record TracedResizeNearest(AxisWindows Rows, AxisWindows Columns) : GraphOp
+internal sealed record TracedResizeNearest(AxisWindows Rows, AxisWindows Columns, float? Scale) : GraphOp
 {
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => WindowMean.Forward(inputs[0].Tensor, Rows, Columns, output.Tensor);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node) =>
+        onnx.Resize(node, Scale, new("mode", "nearest"), new("coordinate_transformation_mode", "asymmetric"), new("nearest_mode", "floor"));
 }

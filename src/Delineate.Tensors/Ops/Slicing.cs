@@ -53,7 +53,26 @@ public static class Slicing
         int place = x.Shape.Axis(axis);
         if (start < 0 || length < 0 || length > x.Shape[place] - start)
             throw new ShapeException($"Slice of {x.Shape} along axis {place} ends at {x.Shape[place]}, asked for {length} from {start} on");
-        if (Tracer.Current is { } tracer) return tracer.Add(new TracedSlice(place, start, length), x.Shape.With(place, length), x);
+        return Slice(x, place, start, length, null);
+    }
+
+    /// <summary>
+    /// As many places along an axis as another tensor has, from <paramref name="start"/> on, whatever their number is: a graph remembers the tensor, not the
+    /// number. [..., A, ...] → [..., like's, ...]. A copy, or x itself where it has no others.
+    /// </summary>
+    /// <exception cref="ShapeException">There is no such axis, or it ends before.</exception>
+    public static Tensor Slice(this Tensor x, int axis, int start, Tensor like)
+    {
+        ArgumentNullException.ThrowIfNull(like);
+        int place = x.Shape.Axis(axis), length = like.Shape[axis];
+        if (start < 0 || length > x.Shape[place] - start)
+            throw new ShapeException($"Slice of {x.Shape} along axis {place} to the size of {like.Shape} ends at {x.Shape[place]}, asked for {length} from {start} on");
+        return length == x.Shape[place] && Tracer.Current is not { IsForAnySize: true } ? x : Slice(x, place, start, length, like);
+    }
+
+    private static Tensor Slice(Tensor x, int place, int start, int length, Tensor? like)
+    {
+        if (Tracer.Current is { } tracer) return tracer.AddSized(new TracedSlice(place, start, length), x.Shape.With(place, length), like, x);
         Tensor y = Part(x, place, start, length);
         Shape shape = x.Shape;
         return Autograd.Record(y, x, dy =>
@@ -111,10 +130,21 @@ internal sealed record TracedConcat(int Axis) : GraphOp
             copies[i] = Slicing.Copy(inputs[i].Tensor, 0, output.Tensor, at, inputs[i].Shape[Axis], Axis);
         return Work.Once(() => Array.ForEach(copies, static copy => copy.Run()));
     }
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node) =>
+        onnx.Result(node, "Concat", [.. node.Inputs.Select(part => onnx.Of(part!))], new OnnxAttribute("axis", OnnxGraph.Axis(node.Output, Axis)));
 }
 
 /// <summary>Reads x.</summary>
 internal sealed record TracedSlice(int Axis, int Start, int Length) : GraphOp
 {
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => Slicing.Copy(inputs[0].Tensor, Start, output.Tensor, 0, Length, Axis);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        int axis = OnnxGraph.Axis(node.Output, Axis);
+        string end = node.Like is { } like ? onnx.Sizes(node, like, axis, axis + 1) : onnx.Whole(Start + Length);
+        if (node.Like is not null && Start != 0) end = onnx.Add(node, "Add", [end, onnx.Whole(Start)]);
+        onnx.Result(node, "Slice", [onnx.Of(node.Inputs[0]!), onnx.Whole(Start), end, onnx.Whole(axis)]);
+    }
 }

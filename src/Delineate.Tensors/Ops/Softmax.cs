@@ -142,4 +142,7 @@ internal sealed record TracedSoftmax(bool IsLog) : GraphOp
     public override string Name => IsLog ? nameof(SoftmaxOps.LogSoftmax) : nameof(SoftmaxOps.Softmax);
 
     public override Work Bind(ReadOnlySpan<Operand> inputs, Operand output) => SoftmaxOps.Forward(inputs[0].Tensor, output.Tensor, IsLog);
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node) =>
+        onnx.Result(node, IsLog ? "LogSoftmax" : "Softmax", [onnx.Of(node.Inputs[0]!)], new OnnxAttribute("axis", OnnxGraph.Axis(node.Output, node.Output.Shape.Rank - 1)));
 }

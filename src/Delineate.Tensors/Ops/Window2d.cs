@@ -10,6 +10,14 @@ internal readonly record struct Window2d(int Batch, Size2d Input, int Channels, 
     /// <summary>Cells in one window, those on the padding included.</summary>
     public int Cells => Kernel.Height * Kernel.Width;
 
+    /// <summary>The attributes that every pooling has in ONNX.</summary>
+    public OnnxAttribute[] OnnxAttributes() =>
+    [
+        new("kernel_shape", [Kernel.Height, Kernel.Width]),
+        new("strides", [Stride.Height, Stride.Width]),
+        new("pads", [Padding.Height, Padding.Width, Padding.Height, Padding.Width]),
+    ];
+
     /// <exception cref="ShapeException">The sizes make no sense, or the output would be empty.</exception>
     public static Window2d Of(Tensor x, Size2d kernel, Size2d stride, Size2d padding, Size2d dilation, bool ceilMode, [CallerMemberName] string op = "")
     {

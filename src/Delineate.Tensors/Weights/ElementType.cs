@@ -16,6 +16,9 @@ internal enum ElementType
     I32,
     I16,
     I8,
+    U64,
+    U32,
+    U16,
     U8,
     Bool,
 }
@@ -25,9 +28,9 @@ internal static class ElementTypes
     /// <summary>Bytes of one element.</summary>
     public static int Size(this ElementType type) => type switch
     {
-        ElementType.F64 or ElementType.I64 => 8,
-        ElementType.F32 or ElementType.I32 => 4,
-        ElementType.F16 or ElementType.BF16 or ElementType.I16 => 2,
+        ElementType.F64 or ElementType.I64 or ElementType.U64 => 8,
+        ElementType.F32 or ElementType.I32 or ElementType.U32 => 4,
+        ElementType.F16 or ElementType.BF16 or ElementType.I16 or ElementType.U16 => 2,
         _ => 1,
     };
 
@@ -47,6 +50,9 @@ internal static class ElementTypes
             case ElementType.I32: TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, int>(bytes), values); break;
             case ElementType.I16: TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, short>(bytes), values); break;
             case ElementType.I8: TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, sbyte>(bytes), values); break;
+            case ElementType.U64: TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, ulong>(bytes), values); break;
+            case ElementType.U32: TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, uint>(bytes), values); break;
+            case ElementType.U16: TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, ushort>(bytes), values); break;
             default: TensorPrimitives.ConvertTruncating(bytes, values); break;
         }
     }

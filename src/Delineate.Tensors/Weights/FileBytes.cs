@@ -10,6 +10,8 @@ internal sealed class FileBytes : IDisposable
 {
     private readonly SafeFileHandle? handle; // of a path; null for a stream
     private readonly Stream? stream; // the caller's: it is read under a lock and never closed
+    private readonly FileBytes? packed; // the file that these bytes were unpacked from
+    private readonly ReadOnlyMemory<byte> memory; // of what was unpacked
     private readonly Lock gate = new();
     private readonly DateTime written;
     private volatile bool isClosed;
@@ -35,6 +37,8 @@ internal sealed class FileBytes : IDisposable
         (this.stream, Name, Length) = (stream, name, stream.Length);
     }
 
+    private FileBytes(FileBytes packed, ReadOnlyMemory<byte> memory) => (this.packed, this.memory, Name, Length) = (packed, memory, packed.Name, memory.Length);
+
     /// <summary>The path, or what stands for it in messages.</summary>
     public string Name { get; }
 
@@ -54,11 +58,15 @@ internal sealed class FileBytes : IDisposable
         }
     }
 
+    /// <summary>Bytes of this file that had to be unpacked into memory: read as those of a file, until this one is closed.</summary>
+    public FileBytes Unpacked(ReadOnlyMemory<byte> memory) => new(this, memory);
+
     /// <summary>Refuses a file that is not the one that was opened any more, as far as its length and the time of its last change tell.</summary>
     /// <exception cref="WeightsFormatException">The file was changed.</exception>
     public void RefuseChanged(string place)
     {
         RefuseClosed();
+        if (packed is not null) return; // nothing changes what is in memory
         bool isSame = handle is null ? stream!.Length == Length : RandomAccess.GetLength(handle) == Length && File.GetLastWriteTimeUtc(handle) == written;
         if (!isSame) throw new WeightsFormatException(Name, place, "the file was changed after it was opened: load it again");
     }
@@ -75,6 +83,12 @@ internal sealed class FileBytes : IDisposable
         try
         {
             if (handle is not null) return RandomAccess.Read(handle, bytes, at);
+            if (packed is not null)
+            {
+                int count = (int)Math.Min(bytes.Length, memory.Length - at);
+                memory.Span.Slice((int)at, count).CopyTo(bytes);
+                return count;
+            }
             lock (gate)
             {
                 stream!.Position = at;
@@ -89,6 +103,6 @@ internal sealed class FileBytes : IDisposable
 
     private void RefuseClosed()
     {
-        if (isClosed) throw new ObjectDisposedException(nameof(WeightFile), $"{Name} is closed: the values of its tensors are read only while it is open");
+        if (isClosed || packed is { isClosed: true }) throw new ObjectDisposedException(nameof(WeightFile), $"{Name} is closed: the values of its tensors are read only while it is open");
     }
 }

@@ -7,6 +7,9 @@ internal sealed class FileValues(FileBytes file, ElementType type, long at, stri
 {
     private const int Chunk = 1 << 14; // elements of other types that are read and widened at a time
 
+    /// <summary>What the elements are in the file.</summary>
+    public ElementType Type => type;
+
     /// <summary>Reads elements from number <paramref name="first"/> on as float32. Any thread may, and several at once.</summary>
     /// <exception cref="WeightsFormatException">The file was cut short or cannot be read.</exception>
     public void Read(long first, Span<float> values)

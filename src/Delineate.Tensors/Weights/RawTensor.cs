@@ -25,6 +25,9 @@ public sealed class RawTensor
 
     public Shape Shape => view.Shape;
 
+    /// <summary>What the elements are in the file, in safetensors' words: <c>F32</c>, <c>BF16</c>, <c>I64</c>, <c>BOOL</c>.</summary>
+    public string ElementType => (file?.Type ?? Weights.ElementType.F32).ToString().ToUpperInvariant();
+
     /// <summary>The shape that a tensor of the engine has in a file.</summary>
     public static Shape ShapeOf(Tensor tensor) => ChannelOrder.ToSecond(tensor.Shape);
 

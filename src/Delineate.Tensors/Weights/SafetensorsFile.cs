@@ -12,7 +12,6 @@ public static class SafetensorsFile
 {
     private const int MostHeaderBytes = 64 << 20;
     private const string MetadataKey = "__metadata__";
-    private const int PieceLength = 1 << 18; // floats that are re-laid and written at a time
 
     /// <summary>Opens a file; its tensors are in the order of their bytes.</summary>
     /// <exception cref="WeightsFormatException">The file is damaged or not of this format.</exception>
@@ -43,7 +42,7 @@ public static class SafetensorsFile
             BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
             file.Write(length);
             file.Write(header);
-            foreach ((_, Tensor tensor) in all) WriteValues(file, tensor);
+            foreach ((_, Tensor tensor) in all) TensorBytes.Write(file, tensor);
         });
     }
 
@@ -54,26 +53,6 @@ public static class SafetensorsFile
         foreach (Entry entry in header.Entries)
             tensors.Add(entry.Name, new RawTensor(StridedView.RowMajor(entry.Shape), new FileValues(file, entry.Type, header.DataAt + entry.Begin, $"tensor '{entry.Name}'")));
         return new WeightFile.Contents(tensors, header.Metadata);
-    }
-
-    /// <summary>Writes a tensor channels second, some of its outermost places at a time.</summary>
-    private static void WriteValues(Stream file, Tensor tensor)
-    {
-        ReadOnlySpan<float> values = tensor.Block.Values[..tensor.Length];
-        if (tensor.Shape.Rank != 4 || tensor.Length == 0)
-        {
-            file.Write(MemoryMarshal.AsBytes(values));
-            return;
-        }
-        int place = tensor.Length / tensor.Shape[0], most = Math.Clamp(PieceLength / place, 1, tensor.Shape[0]);
-        using Scratch buffer = Scratch.Floats(most * place);
-        for (int i = 0; i < tensor.Shape[0]; i += most)
-        {
-            Shape part = tensor.Shape.With(0, Math.Min(most, tensor.Shape[0] - i));
-            Span<float> second = buffer.Span[..part.Length];
-            ChannelOrder.ToSecond(part, values.Slice(i * place, part.Length), second);
-            file.Write(MemoryMarshal.AsBytes(second));
-        }
     }
 
     private static byte[] WriteHeader((string Name, Tensor Tensor)[] tensors, IReadOnlyDictionary<string, string>? metadata)
@@ -200,6 +179,9 @@ public static class SafetensorsFile
             "I32" => ElementType.I32,
             "I16" => ElementType.I16,
             "I8" => ElementType.I8,
+            "U64" => ElementType.U64,
+            "U32" => ElementType.U32,
+            "U16" => ElementType.U16,
             "U8" => ElementType.U8,
             "BOOL" => ElementType.Bool,
             string other => throw Bad($"element type {other} is not read"),

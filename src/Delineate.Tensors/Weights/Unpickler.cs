@@ -1,50 +1,51 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Text;
 
 namespace Delineate.Tensors.Weights;
 
-/// <summary>A dictionary in a pickle: pairs in their order. Keys are not hashed, so hostile ones cost nothing.</summary>
-internal sealed class PickledMap
-{
-    public List<(object? Key, object? Value)> Items { get; } = [];
-}
-
-/// <summary>A storage that a checkpoint's tensors lie in.</summary>
-internal sealed record PickledStorage(ElementType Type, string Key, long Length);
-
-/// <summary>A tensor: a view of a storage, its sizes and strides counted in elements.</summary>
-internal sealed record PickledTensor(PickledStorage Storage, long Offset, long[] Sizes, long[] Strides);
-
-/// <summary>An object whose content is of no use here (arguments, NumPy scalars): kept as a place holder.</summary>
-internal sealed class PickledOther;
-
 /// <summary>
-/// Reads the pickle inside a checkpoint without ever running what it names: plain containers and numbers, tensors, and a short list of
-/// harmless types. Any other global is refused by its name, as PyTorch's <c>weights_only</c> does.
+/// Reads pickles without ever running what they name: plain containers and numbers, tensors, arrays of NumPy, and a short list of harmless types.
+/// Any other global is refused by its name, as PyTorch's <c>weights_only</c> does.
 /// </summary>
-internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string entry)
+internal sealed class Unpickler(PickleBytes pickle)
 {
     private const int MostMarks = 1000; // nesting of containers under construction; real checkpoints have about five
+    private const int MostIntegerBytes = 16;
     private readonly List<object?> stack = [];
     private readonly List<int> marks = [];
     private readonly Dictionary<uint, object?> memo = [];
-    private int at;
-    private int opAt;
+    private readonly Dictionary<string, PickledStorage> storages = [];
+    private long opAt;
+    private long copiesLeft = pickle.File.Length; // of what a few bytes can ask for again and again
 
     private enum Callable
     {
         OrderedDict,
         RebuildTensor,
         RebuildParameter,
+        NumpyArray,
+        NumpyReconstruct,
+        NumpyFromBuffer,
+        NumpyScalar,
+        NumpyDtype,
+        Encode,
+        Bytes,
         Other,
     }
 
-    /// <summary>The object that the pickle describes.</summary>
+    /// <summary>The storages that the pickle's tensors lie in.</summary>
+    public IReadOnlyDictionary<string, PickledStorage> Storages => storages;
+
+    /// <summary>The object that the pickle describes; called again, the one that follows it.</summary>
     public object? Load()
     {
+        stack.Clear();
+        marks.Clear();
+        memo.Clear();
         while (true)
         {
-            opAt = at;
+            opAt = pickle.At;
             byte op = Bytes(1)[0];
             if (op == (byte)'.') return Pop();
             Step(op);
@@ -68,16 +69,16 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
             case 'K': stack.Add((long)Bytes(1)[0]); break;
             case 'M': stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Bytes(2))); break;
             case '\x8a': stack.Add(Integer(Bytes(Bytes(1)[0]))); break;
-            case '\x8b': stack.Add(Integer(Bytes(Length(BinaryPrimitives.ReadInt32LittleEndian(Bytes(4)))))); break;
+            case '\x8b': LongInteger(BinaryPrimitives.ReadInt32LittleEndian(Bytes(4))); break;
             case 'G': stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Bytes(8))); break;
-            case 'X': stack.Add(Utf8(Length(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4))))); break;
-            case '\x8c': stack.Add(Utf8(Bytes(1)[0])); break;
-            case '\x8d': stack.Add(Utf8(Length(BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8))))); break;
-            case 'T': stack.Add(Encoding.Latin1.GetString(Bytes(Length(BinaryPrimitives.ReadInt32LittleEndian(Bytes(4)))))); break;
-            case 'U': stack.Add(Encoding.Latin1.GetString(Bytes(Bytes(1)[0]))); break;
-            case 'B': Skip(Length(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4)))); break;
-            case 'C': Skip(Bytes(1)[0]); break;
-            case '\x8e': Skip(Length(BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8)))); break;
+            case 'X': AddText(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4))); break;
+            case '\x8c': AddText(Bytes(1)[0]); break;
+            case '\x8d': AddText(BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8))); break;
+            case 'T': AddPython2Text(BinaryPrimitives.ReadInt32LittleEndian(Bytes(4))); break;
+            case 'U': AddPython2Text(Bytes(1)[0]); break;
+            case 'B': AddBytes(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4))); break;
+            case 'C': AddBytes(Bytes(1)[0]); break;
+            case '\x8e' or '\x96': AddBytes(BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8))); break; // BINBYTES8, BYTEARRAY8
             case ']' or '\x8f': stack.Add(new List<object?>()); break; // EMPTY_LIST, EMPTY_SET
             case '}': stack.Add(new PickledMap()); break;
             case ')': stack.Add(Array.Empty<object?>()); break;
@@ -96,7 +97,7 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
             case '\x94': memo[(uint)memo.Count] = Peek(); break;
             case 'h': Recall(Bytes(1)[0]); break;
             case 'j': Recall(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4))); break;
-            case 'c': stack.Add(Global(Line(), Line())); break;
+            case 'c': stack.Add(Global(pickle.Line(), pickle.Line())); break;
             case '\x93': StackGlobal(); break;
             case 'R' or '\x81': Reduce(); break; // REDUCE, NEWOBJ
             case 'b': Build(); break;
@@ -109,7 +110,7 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
     private object Global(string module, string name) => $"{module}.{name}" switch
     {
         "collections.OrderedDict" => Callable.OrderedDict,
-        "torch._utils._rebuild_tensor_v2" => Callable.RebuildTensor,
+        "torch._utils._rebuild_tensor" or "torch._utils._rebuild_tensor_v2" => Callable.RebuildTensor,
         "torch._utils._rebuild_parameter" => Callable.RebuildParameter,
         "torch.DoubleStorage" => ElementType.F64,
         "torch.FloatStorage" => ElementType.F32,
@@ -121,8 +122,14 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         "torch.CharStorage" => ElementType.I8,
         "torch.ByteStorage" => ElementType.U8,
         "torch.BoolStorage" => ElementType.Bool,
-        "argparse.Namespace" or "numpy.dtype" or "numpy.ndarray" or "_codecs.encode" or "numpy.core.multiarray.scalar" or "numpy.core.multiarray._reconstruct"
-            or "numpy._core.multiarray.scalar" or "numpy._core.multiarray._reconstruct" => Callable.Other,
+        "numpy.ndarray" => Callable.NumpyArray,
+        "numpy.core.multiarray._reconstruct" or "numpy._core.multiarray._reconstruct" => Callable.NumpyReconstruct,
+        "numpy.core.numeric._frombuffer" or "numpy._core.numeric._frombuffer" => Callable.NumpyFromBuffer,
+        "numpy.core.multiarray.scalar" or "numpy._core.multiarray.scalar" => Callable.NumpyScalar,
+        "numpy.dtype" => Callable.NumpyDtype,
+        "_codecs.encode" => Callable.Encode,
+        "__builtin__.bytes" or "builtins.bytes" => Callable.Bytes, // how Python 3 writes no bytes at all for Python 2
+        "argparse.Namespace" or "torch.Size" or "torch.device" => Callable.Other,
         string other => throw Bad(
             $"the checkpoint asks for '{other}', which is refused because it could run any code: in Python, save the weights alone with torch.save(model.state_dict(), path)"),
     };
@@ -143,6 +150,13 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
             Callable.RebuildTensor when arguments is [PickledStorage storage, long offset, object?[] sizes, object?[] strides, ..] =>
                 new PickledTensor(storage, offset, Longs(sizes), Longs(strides)),
             Callable.RebuildParameter when arguments is [PickledTensor tensor, ..] => tensor,
+            Callable.NumpyReconstruct when arguments is [Callable.NumpyArray, ..] => new PickledArray(),
+            Callable.NumpyFromBuffer when arguments is [var data, PickledDtype type, object?[] sizes, string order] =>
+                new PickledArray { Type = type, Sizes = Longs(sizes), Data = AsBytes(data), IsFortran = order == "F" },
+            Callable.NumpyScalar when arguments is [PickledDtype type, var data] => new PickledArray { Type = type, Data = AsBytes(data) },
+            Callable.NumpyDtype when arguments is [string code, ..] => new PickledDtype(code),
+            Callable.Encode when arguments is [string or PickledText, string] => Encoded(arguments),
+            Callable.Bytes when arguments is [] => Latin1(""),
             Callable.Other => new PickledOther(),
             _ => throw Bad("a call that is not understood"),
         });
@@ -153,6 +167,7 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         var map = new PickledMap();
         if (arguments is []) return map;
         if (arguments is not [List<object?> pairs]) throw Bad("an OrderedDict that is not understood");
+        Copy(pairs.Count);
         foreach (object? pair in pairs)
         {
             map.Items.Add(pair is IReadOnlyList<object?> { Count: 2 } p ? (p[0], p[1]) : throw Bad("an OrderedDict that is not understood"));
@@ -160,17 +175,83 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         return map;
     }
 
-    /// <summary>BUILD sets attributes. Dictionaries carry a module's <c>_metadata</c> there, other objects nothing that is used.</summary>
+    /// <summary>BUILD sets attributes. Dictionaries carry a module's <c>_metadata</c> there, other objects nothing that is used, those of NumPy all they are.</summary>
     private void Build()
     {
-        Pop();
-        if (Peek() is not (PickledMap or PickledOther or PickledTensor)) throw Bad("attributes for an object that has none");
+        object? state = Pop();
+        switch (Peek())
+        {
+            case PickledArray array: Fill(array, state); break;
+            case PickledDtype type when state is object?[] and [_, string { Length: 1 } order, ..]: type.Order = order[0]; break;
+            case PickledMap or PickledOther or PickledTensor: break;
+            default: throw Bad("attributes for an object that has none");
+        }
     }
 
-    private PickledStorage Storage(object? id) =>
-        id is object?[] and ["storage", ElementType type, string key, _, long length, ..] && length >= 0
-        ? new PickledStorage(type, key, length)
-        : throw Bad("a reference that is no storage");
+    /// <summary>An array's state: a version that the oldest lack, sizes, element type, whether the first axis is the innermost, bytes.</summary>
+    private void Fill(PickledArray array, object? state)
+    {
+        object?[] parts = state as object?[] ?? [];
+        if (parts is [long, ..]) parts = parts[1..];
+        if (parts is not [object?[] sizes, PickledDtype type, bool or long, var data]) throw Bad("a NumPy array that is not understood");
+        (array.Sizes, array.Type, array.IsFortran, array.Data) = (Longs(sizes), type, parts[2] is not (false or 0L), AsBytes(data));
+    }
+
+    /// <summary>An array's bytes. In the pickles of Python 2 they are a text; null where the elements are objects.</summary>
+    private PickledBytes? AsBytes(object? data) => data switch
+    {
+        PickledBytes bytes => bytes,
+        string text => Latin1(text),
+        _ => null,
+    };
+
+    /// <summary>How Python 3 writes bytes for Python 2: <c>_codecs.encode('…', 'latin1')</c>.</summary>
+    private object Encoded(object?[] call)
+    {
+        if (call[1] is not ("latin1" or "latin-1")) return new PickledOther();
+        if (call[0] is string text) return Latin1(text);
+        var utf8 = (PickledText)call[0]!;
+        Copy(utf8.Length);
+        byte[] bytes = new byte[utf8.Length];
+        pickle.File.Read(utf8.At, bytes, $"byte {utf8.At}");
+        int length = 0;
+        for (int i = 0; i < bytes.Length; i++) // in place: UTF-8 is never shorter
+        {
+            byte first = bytes[i];
+            if (first >= 0x80)
+            {
+                if (first is not (0xC2 or 0xC3) || ++i == bytes.Length || (bytes[i] & 0xC0) != 0x80) throw Bad("a text for bytes that has other letters than bytes");
+                first = (byte)((first << 6) | (bytes[i] & 0x3F));
+            }
+            bytes[length++] = first;
+        }
+        return new PickledBytes(pickle.File.Unpacked(bytes.AsMemory(0, length)), 0, length);
+    }
+
+    private PickledBytes Latin1(string text)
+    {
+        Copy(text.Length);
+        if (text.AsSpan().IndexOfAnyExceptInRange('\0', '\xFF') >= 0) throw Bad("a text for bytes that has other letters than bytes");
+        byte[] bytes = Encoding.Latin1.GetBytes(text);
+        return new PickledBytes(pickle.File.Unpacked(bytes), 0, bytes.Length);
+    }
+
+    /// <summary>Counts what is copied against the file's length: the same object can be copied again for two bytes.</summary>
+    private void Copy(long length)
+    {
+        if ((copiesLeft -= length) < 0) throw Bad("its objects would take more memory than the file has bytes");
+    }
+
+    private PickledStorage Storage(object? id)
+    {
+        if (id is not (object?[] and ["storage", ElementType type, string key, _, long length, .. var rest]) || length < 0) throw Bad("a reference that is no storage");
+        var storage = new PickledStorage(type, key, length, 0, length);
+        if (!storages.TryAdd(key, storage) && storages[key] != storage) throw Bad($"storage {key} has two types or lengths");
+        if (rest is not [object?[] part]) return storage;
+        return part is [_, long first, long count] && first >= 0 && count >= 0 && first <= length - count
+            ? storage with { First = first, Count = count }
+            : throw Bad("a storage that is no part of its own");
+    }
 
     private void Append(object?[] items)
     {
@@ -191,10 +272,17 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         SetItems(items);
     }
 
-    private void Skip(int length)
+    private void AddBytes(ulong length) => stack.Add(new PickledBytes(pickle.File, pickle.Skip(pickle.Claimed(length)), (long)length));
+
+    private void AddText(ulong length) => stack.Add(pickle.Claimed(length) <= PickleBytes.MostAtOnce
+        ? Encoding.UTF8.GetString(Bytes((int)length))
+        : new PickledText(pickle.Skip((long)length), length <= int.MaxValue ? (int)length : throw Bad($"a text of {length:N0} bytes")));
+
+    /// <summary>A text of one byte a letter: a name where it is short, an array's bytes where it is long.</summary>
+    private void AddPython2Text(int length)
     {
-        Bytes(length);
-        stack.Add(new PickledOther());
+        if (pickle.Claimed((ulong)length) <= PickleBytes.MostAtOnce) stack.Add(Encoding.Latin1.GetString(Bytes(length)));
+        else AddBytes((ulong)length);
     }
 
     private void Recall(uint index) =>
@@ -226,39 +314,26 @@ internal sealed class Unpickler(ReadOnlyMemory<byte> pickle, string path, string
         ? throw Bad($"a tensor of {items.Length} axes")
         : Array.ConvertAll(items, item => item is long value ? value : throw Bad("a tensor whose sizes are no numbers"));
 
-    /// <summary>A whole number of any length; those beyond 64 bits carry nothing that is used.</summary>
+    /// <summary>A whole number of any length; those beyond 128 bits carry nothing that is used.</summary>
     private static object Integer(ReadOnlySpan<byte> littleEndian)
     {
-        if (littleEndian.Length > 8) return new PickledOther();
-        long value = littleEndian.Length > 0 && (littleEndian[^1] & 0x80) != 0 ? -1 : 0;
-        for (int i = littleEndian.Length - 1; i >= 0; i--) value = (value << 8) | littleEndian[i];
-        return value;
+        if (littleEndian.Length > MostIntegerBytes) return new PickledOther();
+        var value = new BigInteger(littleEndian);
+        return value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
     }
 
-    private string Utf8(int length) => Encoding.UTF8.GetString(Bytes(length));
-
-    private string Line()
+    private void LongInteger(int length)
     {
-        int length = pickle.Span[at..].IndexOf((byte)'\n');
-        if (length < 0) throw Bad("a name does not end");
-        string line = Utf8(length);
-        at++;
-        return line;
+        if (pickle.Claimed((ulong)length) <= MostIntegerBytes)
+        {
+            stack.Add(Integer(Bytes(length)));
+            return;
+        }
+        pickle.Skip(length);
+        stack.Add(new PickledOther());
     }
 
-    private int Length(ulong claimed) => claimed <= (ulong)(pickle.Length - at)
-        ? (int)claimed
-        : throw Bad($"{claimed:N0} bytes are claimed where {pickle.Length - at:N0} are left");
+    private ReadOnlySpan<byte> Bytes(int count) => pickle.Take(count);
 
-    private int Length(long claimed) => Length((ulong)claimed); // a negative length is a huge one
-
-    private ReadOnlySpan<byte> Bytes(int count)
-    {
-        if (count > pickle.Length - at) throw Bad("it ends too early");
-        ReadOnlySpan<byte> bytes = pickle.Span.Slice(at, count);
-        at += count;
-        return bytes;
-    }
-
-    private WeightsFormatException Bad(string reason) => new(path, $"{entry}, byte {opAt}", reason);
+    private WeightsFormatException Bad(string reason) => pickle.Bad(opAt, reason);
 }

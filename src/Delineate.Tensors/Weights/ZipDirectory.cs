@@ -3,8 +3,18 @@ using System.Text;
 
 namespace Delineate.Tensors.Weights;
 
-/// <summary>An entry of a zip archive. Only one that is <paramref name="IsStored"/>, neither packed nor encrypted, has its bytes in the archive as they are.</summary>
-internal sealed record ZipEntry(string Name, long Length, bool IsStored, long HeaderAt);
+/// <summary>
+/// An entry of a zip archive of <paramref name="Length"/> bytes. Only one that <see cref="IsStored"/>, neither packed nor encrypted, has them in the archive
+/// as they are; others have <paramref name="PackedLength"/> there.
+/// </summary>
+internal sealed record ZipEntry(string Name, long Length, long PackedLength, int Method, bool IsEncrypted, long HeaderAt)
+{
+    private const int Stored = 0, Deflated = 8;
+
+    public bool IsStored => Method == Stored && !IsEncrypted && PackedLength == Length;
+
+    public bool IsDeflated => Method == Deflated && !IsEncrypted;
+}
 
 /// <summary>
 /// The entries of a zip archive and where their bytes lie, which .NET's own reader keeps to itself (PKWARE, APPNOTE.TXT 6.3.10, sections 4.3.7 to 4.3.16,
@@ -36,7 +46,7 @@ internal sealed class ZipDirectory
         if (entry.HeaderAt > file.Length - LocalLength) throw Damaged();
         ReadOnlySpan<byte> header = Read(entry.HeaderAt, LocalLength);
         long at = entry.HeaderAt + LocalLength + UInt16(header, 26) + UInt16(header, 28); // behind its name and its extra fields
-        return UInt32(header, 0) == LocalMagic && at <= file.Length - entry.Length ? at : throw Damaged();
+        return UInt32(header, 0) == LocalMagic && at <= file.Length - (entry.IsDeflated ? entry.PackedLength : entry.Length) ? at : throw Damaged();
     }
 
     /// <summary>The record at the archive's end, which only a comment may follow, says where the directory is.</summary>
@@ -73,16 +83,16 @@ internal sealed class ZipDirectory
             if (directory.Length < EntryLength || UInt32(directory, 0) != EntryMagic) throw Damaged();
             (int name, int extra, int comment) = (UInt16(directory, 28), UInt16(directory, 30), UInt16(directory, 32));
             if (directory.Length - EntryLength < name + extra + comment) throw Damaged();
-            (bool isEncrypted, bool isPacked) = ((UInt16(directory, 8) & 1) != 0, UInt16(directory, 10) != 0);
+            (bool isEncrypted, int method) = ((UInt16(directory, 8) & 1) != 0, UInt16(directory, 10));
             ulong packed = UInt32(directory, 20), length = UInt32(directory, 24), header = UInt32(directory, 42);
             ReadOnlySpan<byte> wide = WideFields(directory.Slice(EntryLength + name, extra));
             // Of the three, those too large for 32 bits stand in the extra field, in this order.
             Widen(ref length, ref wide);
             Widen(ref packed, ref wide);
             Widen(ref header, ref wide);
-            if (length > long.MaxValue || header > long.MaxValue) throw Damaged();
+            if (length > long.MaxValue || packed > long.MaxValue || header > long.MaxValue) throw Damaged();
             string fullName = Encoding.UTF8.GetString(directory.Slice(EntryLength, name));
-            entries.Add(new ZipEntry(fullName, (long)length, !isEncrypted && !isPacked && packed == length, (long)header));
+            entries.Add(new ZipEntry(fullName, (long)length, (long)packed, method, isEncrypted, (long)header));
             directory = directory[(EntryLength + name + extra + comment)..];
         }
         return entries;

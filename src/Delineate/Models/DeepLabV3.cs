@@ -65,7 +65,7 @@ public sealed class DeepLabV3 : Module
         if (aux is not null) scope?.PassOut(aux);
         return new SemanticLogits(output, aux);
 
-        Tensor ToImageSize(Tensor scores) => scores.ResizeBilinear(x.Shape[1], x.Shape[2]);
+        Tensor ToImageSize(Tensor scores) => scores.ResizeBilinear(like: x);
     }
 
     private (DeepLabHead, FcnHead?) Heads(Philox random, int lastChannels, int middleChannels, int numClasses, bool auxiliary, IReadOnlyList<int> rates, float dropout, int inner) =>

@@ -66,6 +66,6 @@ public sealed class Fcn : Module
         if (aux is not null) scope?.PassOut(aux);
         return new SemanticLogits(output, aux);
 
-        Tensor ToImageSize(Tensor scores) => scores.ResizeBilinear(x.Shape[1], x.Shape[2]);
+        Tensor ToImageSize(Tensor scores) => scores.ResizeBilinear(like: x);
     }
 }

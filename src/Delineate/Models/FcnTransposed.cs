@@ -28,7 +28,6 @@ public sealed class FcnTransposed : Layer
     {
         Tensor y = transposeConv.Forward(finalConv.Forward(backbone.Forward(x).Layer4));
         // Scores come in whole strides; an image of another size ends before its last one does.
-        if (y.Shape[1] > x.Shape[1]) y = y.Slice(1, 0, x.Shape[1]);
-        return y.Shape[2] > x.Shape[2] ? y.Slice(2, 0, x.Shape[2]) : y;
+        return y.Slice(1, 0, like: x).Slice(2, 0, like: x);
     }
 }

@@ -88,16 +88,16 @@ public sealed class FcnVgg : Layer
         if (scorePool4 is not null)
         {
             y = upscore2!.Forward(y);
-            y += Crop(scorePool4.Forward(options.AtOnce ? pools[3] * 0.01f : pools[3]), CropPool4, y.Shape[1], y.Shape[2]);
+            y += Crop(scorePool4.Forward(options.AtOnce ? pools[3] * 0.01f : pools[3]), CropPool4, y);
         }
         if (scorePool3 is not null)
         {
             y = upscorePool4!.Forward(y);
-            y += Crop(scorePool3.Forward(options.AtOnce ? pools[2] * 0.0001f : pools[2]), CropPool3, y.Shape[1], y.Shape[2]);
+            y += Crop(scorePool3.Forward(options.AtOnce ? pools[2] * 0.0001f : pools[2]), CropPool3, y);
         }
         int crop = options.Stride switch { 8 => 31, 16 => 27, _ => 19 };
-        return Crop(upscore.Forward(y), crop, x.Shape[1], x.Shape[2]);
+        return Crop(upscore.Forward(y), crop, x);
     }
 
-    private static Tensor Crop(Tensor map, int from, int height, int width) => map.Slice(1, from, height).Slice(2, from, width);
+    private static Tensor Crop(Tensor map, int from, Tensor like) => map.Slice(1, from, like).Slice(2, from, like);
 }

@@ -22,6 +22,6 @@ public sealed class Lraspp : Layer
     protected override Tensor Apply(Tensor x)
     {
         (Tensor low, Tensor high) = backbone.Forward(x);
-        return classifier.Forward(low, high).ResizeBilinear(x.Shape[1], x.Shape[2]);
+        return classifier.Forward(low, high).ResizeBilinear(like: x);
     }
 }

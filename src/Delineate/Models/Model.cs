@@ -39,6 +39,14 @@ public abstract class Model
     /// <exception cref="ShapeException">The image is too small for it.</exception>
     public abstract Summary Summarize(Size2d size);
 
+    /// <summary>The smallest height and width that the network takes; a prediction pads smaller images.</summary>
+    public virtual int MinimumSize => 1;
+
+    /// <summary>The network in evaluation as a graph that stands for images of every size: what a file for another runtime is written from.</summary>
+    /// <exception cref="GraphException">The network cannot be traced.</exception>
+    /// <exception cref="ShapeException">The size is too small for it.</exception>
+    public abstract Graph TraceForAnySize(int batch, Size2d size);
+
     /// <summary>The losses of one training step, each by name, on the tape.</summary>
     public abstract Losses Loss(Batch batch);
 

@@ -11,7 +11,7 @@ public static class ModelFile
     /// <summary>Tensors under this prefix belong to a training run, not to the network.</summary>
     internal const string TrainingPrefix = "training/";
 
-    private const string CardKey = "delineate";
+    internal const string CardKey = "delineate";
 
     /// <summary>Reads a model with its weights, ready to predict.</summary>
     /// <exception cref="WeightsFormatException">The file is damaged, or no model of ours.</exception>
@@ -25,6 +25,32 @@ public static class ModelFile
         card = ReadCard(file.Metadata, path);
         Model model;
         using (Init.Skip()) model = card.NewModel(path); // every weight comes from the file, or the model is not handed out
+        LoadWeights(file, model);
+        model.Network.Train(false);
+        return model;
+    }
+
+    /// <summary>
+    /// Reads a model with its weights from any file that <see cref="WeightFile.Open(string)"/> reads, ready to predict. A model file's card says what it
+    /// holds. Bare weights are those of the model <paramref name="name"/>; the number of classes and whether there is an auxiliary head are told from
+    /// their tensors, classes and preprocessing are those of the published weights of that name.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="name">The model's name in the catalog; null where the file must say.</param>
+    /// <param name="classes">The number of classes, where the tensors do not tell.</param>
+    /// <exception cref="WeightsFormatException">The file is damaged, is another model's, or says nothing of a model and <paramref name="name"/> is null.</exception>
+    /// <exception cref="WeightsMismatchException">Its tensors are not those of the model.</exception>
+    /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
+    public static Model LoadAs(string path, string? name, int? classes = null)
+    {
+        using WeightFile file = WeightFile.Open(path);
+        Model model;
+        using (Init.Skip())
+        {
+            model = file.Metadata.ContainsKey(CardKey) || name is null ? ReadCard(file.Metadata, path).NewModel(path) : BareWeights.NewModel(name, file, classes);
+        }
+        if (name is not null && model.Name != name) throw new WeightsFormatException(path, "metadata", $"this file holds {model.Name}, not {name}");
+        if (classes is { } count && model.Classes.Count != count) throw new WeightsFormatException(path, "metadata", $"this file's network tells {model.Classes.Count} classes apart, not {count}");
         LoadWeights(file, model);
         model.Network.Train(false);
         return model;
@@ -47,6 +73,9 @@ public static class ModelFile
 
         bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
     }
+
+    /// <summary>Whether an open weight file is a model file.</summary>
+    internal static bool HasCard(WeightFile file) => file.Metadata.ContainsKey(CardKey);
 
     /// <summary>What a model file says of itself, without reading its weights.</summary>
     public static ModelCard LoadCard(string path) => ReadCard(SafetensorsFile.LoadMetadata(path), path);
@@ -78,7 +107,7 @@ public static class ModelFile
     private static ModelCard ReadCard(IReadOnlyDictionary<string, string> metadata, string path)
     {
         if (!metadata.TryGetValue(CardKey, out string? json))
-            throw new WeightsFormatException(path, "metadata", "this file has weights but does not say of which model: it was not saved by Delineate");
+            throw new WeightsFormatException(path, "metadata", "this file has weights but does not say of which model: it was not saved by Delineate, and its model must be named");
         try
         {
             return JsonText.Read(json, ModelCardJson.Default.ModelCard, new ModelCard { Model = "", Classes = [] })

@@ -56,11 +56,15 @@ public sealed record Preprocessing
         return batch;
     }
 
-    /// <summary>Per channel, what turns a byte into a network's input: value·scale + shift.</summary>
+    /// <summary>Per channel, what turns a byte of any image into a network's input, value·scale + shift; null where each image has figures of its own.</summary>
+    internal (float[]? Scale, float[]? Shift) BytesToInput() =>
+        Standardize ? (null, null) : ([.. Deviation.Select(d => 1 / (255 * d))], [.. Mean.Zip(Deviation, (m, d) => -m / d)]);
+
+    /// <summary>The same for one image.</summary>
     private (float[] Scale, float[] Shift) Normalisation(Image image)
     {
         const double LeastDeviation = 0.01; // in 0…1: a blank image stays blank
-        if (!Standardize) return ([.. Deviation.Select(d => 1 / (255 * d))], [.. Mean.Zip(Deviation, (m, d) => -m / d)]);
+        if (BytesToInput() is ({ } known, { } fixedShift)) return (known, fixedShift);
         Span<long> sum = stackalloc long[3], squares = stackalloc long[3];
         ReadOnlySpan<byte> pixels = image.Pixels;
         for (int i = 0; i < pixels.Length; i += 3)
@@ -81,6 +85,14 @@ public sealed record Preprocessing
             (scale[c], shift[c]) = ((float)(1 / deviation), (float)(-mean / deviation));
         }
         return (scale, shift);
+    }
+
+    /// <summary>The same for parts of an image: where images are standardised, by the figures of the whole.</summary>
+    internal Preprocessing FixedFor(Image image)
+    {
+        if (!Standardize) return this;
+        (float[] scale, float[] shift) = Normalisation(image);
+        return this with { Standardize = false, Mean = [.. shift.Zip(scale, (move, factor) => -move / (factor * 255))], Deviation = [.. scale.Select(factor => 1 / (factor * 255))] };
     }
 
     /// <summary>The image at the size the network sees in evaluation.</summary>

@@ -22,7 +22,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     private static readonly string[] ScoreLayers = ["classifier.", "outc.", "score_", "upscore", "final_conv.", "transpose_conv."];
 
     private readonly Lock gate = new();
-    private PlanCache? plans;
+    private readonly PlanCache?[] plans = new PlanCache?[2]; // of the main head alone, and of every head
     private Rounding plansRounding;
     private string? planFailure;
 
@@ -31,6 +31,9 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     public override string? PlanFailure => planFailure;
 
     public override Module Network => network;
+
+    /// <summary>Runs the auxiliary head too, in evaluation as well; null where the network has none.</summary>
+    public Func<Tensor, SemanticLogits>? EveryHead { get; init; }
 
     /// <summary>How the loss is put together.</summary>
     public SemanticLossOptions LossOptions { get; init; } = new();
@@ -47,7 +50,15 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         return IsAuxiliary(parameterName) || ScoreLayers.Any(prefix => parameterName.StartsWith(prefix, StringComparison.Ordinal));
     }
 
-    public override Summary Summarize(Size2d size)
+    public override int MinimumSize => minimumSize;
+
+    public override Summary Summarize(Size2d size) =>
+        InEvaluation(() => Summary.Of(Graph.Trace(network, x => forward(x).Out, [1, Math.Max(size.Height, minimumSize), Math.Max(size.Width, minimumSize), 3])));
+
+    public override Graph TraceForAnySize(int batch, Size2d size) =>
+        InEvaluation(() => Graph.TraceForAnySize(network, x => forward(x).Out, [batch, size.Height, size.Width, 3]));
+
+    private T InEvaluation<T>(Func<T> work)
     {
         lock (gate)
         {
@@ -55,7 +66,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
             network.Train(false);
             try
             {
-                return Summary.Of(Graph.Trace(network, x => forward(x).Out, [1, Math.Max(size.Height, minimumSize), Math.Max(size.Width, minimumSize), 3]));
+                return work();
             }
             finally
             {
@@ -102,6 +113,19 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         return [.. images.Images.Select(image => new Prediction { Semantic = Label(image) })];
     }
 
+    /// <summary>
+    /// The network's output for images that are prepared already, in evaluation mode, with the auxiliary head's where it is asked for and there is one.
+    /// [N, H, W, 3] → [N, H, W, classes]. Records nothing; several threads may call it at once.
+    /// </summary>
+    /// <exception cref="ShapeException">The network cannot take this shape.</exception>
+    public SemanticLogits Scores(Tensor images, bool auxiliary = false)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        using Autograd.NoGradScope quiet = Autograd.NoGrad();
+        Tensor[] scores = Planned(auxiliary, cache => cache.Run([images])) ?? Eager(() => Heads(images, auxiliary));
+        return new SemanticLogits(scores[0], scores.Length > 1 ? scores[1] : null);
+    }
+
     private LabelMap Label(Image image)
     {
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
@@ -110,22 +134,37 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         Tensor input = Preprocessing.ToTensor([resized], atLeast: minimumSize);
         // What was padded is cut off again, and a resized image's scores are brought back before the likeliest class is taken, so that outlines stay smooth.
         Size2d used = (resized.Height, resized.Width), size = (image.Height, image.Width);
-        return new LabelMap(image.Height, image.Width, Planned(input, used, size) ?? Eager(input, used, size));
+        return new LabelMap(image.Height, image.Width, Planned(false, cache => cache.Labels(input, used, size)) ?? Eager(() => Fit(forward(input).Out, used, size).ArgMaxLabels()));
     }
 
-    /// <summary>The labels by way of a plan, or null where the network cannot be traced.</summary>
-    private byte[]? Planned(Tensor input, Size2d used, Size2d size)
+    /// <summary>The first <paramref name="used"/> rows and columns of scores, at another size. [N, h, w, C] → [N, H, W, C].</summary>
+    internal static Tensor Fit(Tensor scores, Size2d used, Size2d size)
+    {
+        if (scores.Shape[1] > used.Height) scores = scores.Slice(1, 0, used.Height);
+        if (scores.Shape[2] > used.Width) scores = scores.Slice(2, 0, used.Width);
+        return used == size ? scores : scores.ResizeBilinear(size.Height, size.Width);
+    }
+
+    private Tensor[] Heads(Tensor x, bool auxiliary)
+    {
+        SemanticLogits logits = auxiliary && EveryHead is not null ? EveryHead(x) : forward(x);
+        return auxiliary && logits.Aux is { } aux ? [logits.Out, aux] : [logits.Out];
+    }
+
+    /// <summary>A result by way of a plan, or null where the network cannot be traced.</summary>
+    private T? Planned<T>(bool auxiliary, Func<PlanCache, T> run)
+        where T : class
     {
         if (planFailure is not null) return null;
         PlanCache cache;
         lock (gate)
         {
-            if (plans is null || plansRounding != Rounding) plans = new PlanCache(network, x => forward(x).Out, new PlanOptions { Rounding = plansRounding = Rounding });
-            cache = plans;
+            if (plansRounding != Rounding) Array.Clear(plans);
+            cache = plans[auxiliary ? 1 : 0] ??= new PlanCache(network, x => Heads(x[0], auxiliary), new PlanOptions { Rounding = plansRounding = Rounding });
         }
         try
         {
-            return cache.Labels(input, used, size);
+            return run(cache);
         }
         catch (GraphException e)
         {
@@ -135,27 +174,11 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     }
 
     /// <summary>The same op by op. One thread at a time: the network is in evaluation mode meanwhile.</summary>
-    private byte[] Eager(Tensor input, Size2d used, Size2d size)
+    private T Eager<T>(Func<T> run) => InEvaluation(() =>
     {
-        lock (gate)
-        {
-            bool training = network.IsTraining;
-            network.Train(false);
-            try
-            {
-                using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
-                Tensor logits = forward(input).Out;
-                if (logits.Shape[1] > used.Height) logits = logits.Slice(1, 0, used.Height);
-                if (logits.Shape[2] > used.Width) logits = logits.Slice(2, 0, used.Width);
-                if (used != size) logits = logits.ResizeBilinear(size.Height, size.Width);
-                return logits.ArgMaxLabels();
-            }
-            finally
-            {
-                network.Train(training);
-            }
-        }
-    }
+        using RoundingPolicy.RoundingScope rounding = RoundingPolicy.Use(Rounding);
+        return run();
+    });
 
     /// <summary>The labels of all samples one after the other, those of smaller ones padded as the images are, with the ignore index.</summary>
     private byte[] LabelsOf(Batch batch, int height, int width)

@@ -139,15 +139,10 @@ public sealed class UNet : Layer
             using MemoryScope? scope = Autograd.IsEnabled ? null : TensorMemory.Scope();
             Tensor enlarged = up.Forward(x);
             // Halving rounds an odd size down: the missing row or column becomes zeros, the odd one of several at the bottom and right.
-            (int rows, int columns) = (skip.Shape[1] - enlarged.Shape[1], skip.Shape[2] - enlarged.Shape[2]);
-            if (rows != 0 || columns != 0)
-            {
-                Tensor padded = enlarged.Pad(rows / 2, rows - (rows / 2), columns / 2, columns - (columns / 2));
-                enlarged.GiveBack();
-                enlarged = padded;
-            }
-            Tensor joined = Tensor.Concat([skip, enlarged], axis: 3);
-            enlarged.GiveBack();
+            Tensor padded = enlarged.PadTo(skip);
+            if (padded != enlarged) enlarged.GiveBack();
+            Tensor joined = Tensor.Concat([skip, padded], axis: 3);
+            padded.GiveBack();
             Tensor y = conv.Forward(joined);
             scope?.PassOut(y);
             return y;

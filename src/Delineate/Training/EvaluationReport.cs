@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Drawing;
+using Delineate.Inference;
 using Delineate.Metrics;
 using Delineate.Models;
 
@@ -13,10 +14,10 @@ public sealed class EvaluationReport
     private readonly List<ReportExample> best = [], worst = [];
     private readonly ClassTable classes;
 
-    private EvaluationReport(Model model, Dataset dataset, EvaluationSize size, Action<int, int>? progress, CancellationToken cancel)
+    private EvaluationReport(Predictor predictor, Dataset dataset, EvaluationSize size, Action<int, int>? progress, CancellationToken cancel)
     {
-        (classes, Images) = (model.Classes, dataset.Count);
-        Confusion = Evaluator.Run(model, dataset, size, (i, image) =>
+        (classes, Images) = (predictor.Model.Classes, dataset.Count);
+        Confusion = Evaluator.Run(predictor, dataset, size, (i, image) =>
         {
             Consider(image);
             progress?.Invoke(i + 1, dataset.Count);
@@ -44,8 +45,16 @@ public sealed class EvaluationReport
         Model model, Dataset dataset, EvaluationSize size = EvaluationSize.Original, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(model);
+        return Of(new Predictor(model), dataset, size, progress, cancel);
+    }
+
+    /// <summary>The same with the windows and views of a predictor.</summary>
+    public static EvaluationReport Of(
+        Predictor predictor, Dataset dataset, EvaluationSize size = EvaluationSize.Original, Action<int, int>? progress = null, CancellationToken cancel = default)
+    {
+        ArgumentNullException.ThrowIfNull(predictor);
         ArgumentNullException.ThrowIfNull(dataset);
-        return new EvaluationReport(model, dataset, size, progress, cancel);
+        return new EvaluationReport(predictor, dataset, size, progress, cancel);
     }
 
     /// <summary>Everything that was counted, for programs. Shares are in 0…1.</summary>

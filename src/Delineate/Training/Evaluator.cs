@@ -1,5 +1,6 @@
 using Delineate.Data;
 using Delineate.Imaging;
+using Delineate.Inference;
 using Delineate.Metrics;
 using Delineate.Models;
 
@@ -24,10 +25,17 @@ public static class Evaluator
     /// <summary>The confusion matrix over the whole data set; <paramref name="seen"/> gets every image with its own figures.</summary>
     /// <exception cref="DatasetException">A sample cannot be read or has no label map.</exception>
     public static ConfusionMatrix Run(
-        Model model, Dataset dataset, EvaluationSize size = EvaluationSize.Original, Action<int, EvaluatedImage>? seen = null, CancellationToken cancel = default)
+        Model model, Dataset dataset, EvaluationSize size = EvaluationSize.Original, Action<int, EvaluatedImage>? seen = null, CancellationToken cancel = default) =>
+        Run(new Predictor(model), dataset, size, seen, cancel);
+
+    /// <summary>The same with the windows and views of a predictor.</summary>
+    /// <exception cref="DatasetException">A sample cannot be read or has no label map.</exception>
+    public static ConfusionMatrix Run(
+        Predictor predictor, Dataset dataset, EvaluationSize size = EvaluationSize.Original, Action<int, EvaluatedImage>? seen = null, CancellationToken cancel = default)
     {
-        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(predictor);
         ArgumentNullException.ThrowIfNull(dataset);
+        Model model = predictor.Model;
         var total = new ConfusionMatrix(model.Classes.Count, model.Classes.IgnoreIndex);
         Task<Sample>? next = dataset.Count > 0 ? Task.Run(() => dataset.Load(0), cancel) : null;
         for (int i = 0; i < dataset.Count; i++)
@@ -42,7 +50,7 @@ public static class Evaluator
             {
                 if (size == EvaluationSize.Network) sample = AtNetworkSize(sample, model.Preprocessing);
                 LabelMap truth = sample.Annotation.Semantic ?? throw new DatasetException("it has no label map to compare with");
-                prediction = model.Predict(new ImageBatch([sample.Image]))[0].Semantic ?? throw new InvalidOperationException($"{model.Name} predicts no label maps");
+                prediction = predictor.Predict(sample.Image, cancel: cancel).Semantic ?? throw new InvalidOperationException($"{model.Name} predicts no label maps");
                 own.Add(truth, prediction);
             }
             catch (DatasetException e)

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Delineate.Cli.Commands;
 using Delineate.Imaging;
+using Delineate.Models;
+using Delineate.Tensors.Weights;
 using Xunit;
 
 namespace Delineate.Cli.Tests.Commands;
@@ -100,5 +102,48 @@ public class PredictCommandTests
         Assert.Equal(["x", "x_2", "y", "x_3"], PredictionFolder.Names(["a/x.png", "b/x.jpg", "y.png", "X.png"]).Select(n => n.ToLowerInvariant()));
         Assert.Equal(["x", "x_overlay_2"], PredictionFolder.Names(["x.png", "x_overlay.png"]));
         Assert.Equal(["x_overlay", "x_2"], PredictionFolder.Names(["x_overlay.png", "x.png"]));
+    }
+
+    [Fact]
+    public void Windows_scales_and_mirrored_views_give_masks_of_the_same_size()
+    {
+        using var folder = new TempFolder();
+        string photo = folder.Picture("a.png", 70, 150), weights = folder.Weights();
+        CliRun run = CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out"), "--window", "64x64", "--overlap", "0.5", "--scales", "0.75,1,1.25", "--flip", "--json");
+        Assert.Equal((0, ""), (run.Code, run.Errors));
+        LabelMap mask = ImageFile.LoadLabels(folder.At("out/a.png"));
+        Assert.Equal((70, 150), (mask.Height, mask.Width));
+        Assert.Contains("--scales takes numbers", CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out"), "--scales", "1,x").Error);
+        Assert.Contains("--window takes a height and a width", CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out"), "--window", "64").Error);
+        Assert.Contains("a window has at least 32×32 pixels", CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out"), "--window", "8x8").Error);
+        Assert.Contains("the overlap is a share", CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out"), "--window", "64x64", "--overlap", "0.95").Error);
+    }
+
+    [Fact]
+    public void Weights_without_a_card_take_the_models_name()
+    {
+        using var folder = new TempFolder();
+        string photo = folder.Picture("a.png"), bare = folder.At("bare.safetensors");
+        SafetensorsFile.Save(bare, ModelFile.Load(folder.Weights()).Network.StateDict());
+        CliRun run = CliRun.Of("predict", "--model", "unet", "--weights", bare, photo, "-o", folder.At("out"), "--json");
+        Assert.Equal((0, "unet"), (run.Code, (string?)run.Json["model"]));
+        Assert.All(run.Json["images"]![0]!["classes"]!.AsObject(), c => Assert.StartsWith("class ", c.Key));
+        Assert.Contains("its model must be named", CliRun.Of("predict", "--weights", bare, photo, "-o", folder.At("out")).Error);
+    }
+
+    [Fact]
+    public void Many_images_are_listed_in_their_order_whatever_fails()
+    {
+        using var folder = new TempFolder();
+        for (int i = 0; i < 6; i++)
+        {
+            if (i % 2 == 0) folder.Picture($"in/{i}.png", 20 + i);
+            else folder.Text($"in/{i}.png", "no picture");
+        }
+        CliRun run = CliRun.Of("predict", "--weights", folder.Weights(), folder.At("in"), "-o", folder.At("out"), "--json");
+        Assert.Equal(CommandRunner.UserMistake, run.Code);
+        Assert.Equal(["0.png", "2.png", "4.png"], run.Json["images"]!.AsArray().Select(i => Path.GetFileName((string?)i!["file"])));
+        Assert.Equal(["1.png", "3.png", "5.png"], run.Json["failures"]!.AsArray().Select(i => Path.GetFileName((string?)i!["file"])));
+        Assert.Equal(3, run.Errors.TrimEnd().Split('\n').Length);
     }
 }

@@ -24,6 +24,15 @@ public sealed class PadTests
     }
 
     [Fact]
+    public void An_image_is_padded_to_the_size_of_another()
+    {
+        Tensor x = Tensor.From([1, 2], [1, 1, 2, 1]), like = Tensor.Zeros([1, 4, 3, 5]);
+        Assert.Equal([0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0], x.PadTo(like).ToArray()); // one row before and two behind, one column behind
+        Assert.Same(x, x.PadTo(Tensor.Zeros([3, 1, 2, 7])));
+        Assert.Contains("larger", Assert.Throws<ShapeException>(() => like.PadTo(x)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_frame_around_nothing_is_the_constant()
     {
         Assert.Equal([2, 2, 2, 2], Tensor.Zeros([1, 0, 2, 1]).Pad(1, 1, 0, 0, 2).ToArray());

@@ -40,6 +40,14 @@ public sealed class ResizeBilinearTests
     }
 
     [Fact]
+    public void A_map_can_take_its_size_from_another()
+    {
+        Tensor x = Tensor.From([1, 2, 3, 4], [1, 2, 2, 1]);
+        Assert.Equal(x.ResizeBilinear(3, 5).ToArray(), x.ResizeBilinear(like: Tensor.Zeros([7, 3, 5, 2])).ToArray());
+        Assert.Equal(x.ResizeBilinear(3, 5, alignCorners: true).ToArray(), x.ResizeBilinear(like: Tensor.Zeros([7, 3, 5, 2]), alignCorners: true).ToArray());
+    }
+
+    [Fact]
     public void The_same_size_gives_the_same_bits()
     {
         Tensor x = GradCheck.Input([2, 5, 6, 7]);

@@ -67,6 +67,15 @@ public sealed class SlicingTests
     }
 
     [Fact]
+    public void A_slice_can_be_as_long_as_another_tensor()
+    {
+        Tensor x = Tensor.From([1, 2, 3, 4, 5, 6], [2, 3]);
+        Assert.Equal([2, 3, 5, 6], x.Slice(1, 1, like: Tensor.Zeros([9, 2])).ToArray());
+        Assert.Same(x, x.Slice(1, 0, like: Tensor.Zeros([9, 3])));
+        Assert.Throws<ShapeException>(() => x.Slice(1, 2, like: Tensor.Zeros([9, 2])));
+    }
+
+    [Fact]
     public void Places_that_are_not_there_are_named()
     {
         foreach ((int start, int length) in new[] { (-1, 2), (2, 2), (0, 4), (3, 1), (1, -1), (1, int.MaxValue) })

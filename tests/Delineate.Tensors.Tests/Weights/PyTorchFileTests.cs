@@ -25,14 +25,6 @@ public sealed class PyTorchFileTests
         Assert.All(file.Tensors.Values, t => Assert.DoesNotContain(t.ToArray(), v => !float.IsFinite(v)));
     }
 
-    [ReferenceFact]
-    public void The_old_stream_format_is_named_in_the_refusal()
-    {
-        string path = Golden.Reference("fcn_resnet50_legacy").FilePath("model_legacy.pth");
-        var e = Assert.Throws<WeightsFormatException>(() => WeightFile.Open(path));
-        Assert.Contains("only the zip format is read", e.Message, StringComparison.Ordinal);
-    }
-
     [Fact]
     public void Strides_and_offsets_are_honoured()
     {

@@ -93,6 +93,8 @@ internal sealed class Painter : Model
 
     public override Summary Summarize(Size2d size) => throw new InvalidOperationException("a painter has no layers");
 
+    public override Graph TraceForAnySize(int batch, Size2d size) => throw new InvalidOperationException("a painter has no layers");
+
     public override Delineate.Models.Losses Loss(Batch batch) => throw new InvalidOperationException("a painter does not learn");
 
     public override IReadOnlyList<Prediction> Predict(ImageBatch images) => [.. images.Images.Select(image =>

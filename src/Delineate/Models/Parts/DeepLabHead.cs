@@ -50,7 +50,7 @@ internal sealed class Aspp : Layer
     {
         List<Tensor> views = branches.ConvertAll(b => Run(b, x));
         Tensor mean = Run(pooled, x.AdaptiveAvgPool2d(1));
-        views.Add(mean.ResizeBilinear(x.Shape[1], x.Shape[2])); // of one pixel: the same everywhere
+        views.Add(mean.ResizeBilinear(like: x)); // of one pixel: the same everywhere
         return drop.Forward(Run(project, Tensor.Concat([.. views], 3)));
     }
 

@@ -24,7 +24,7 @@ internal sealed class LrasppHead : Module
     public Tensor Forward(Tensor low, Tensor high)
     {
         Tensor y = bn.Forward(conv.Forward(high), Activation.Relu) * scale.Forward(high.AdaptiveAvgPool2d(1)).Sigmoid();
-        y = y.ResizeBilinear(low.Shape[1], low.Shape[2]);
+        y = y.ResizeBilinear(like: low);
         return lowScore.Forward(low) + highScore.Forward(y);
     }
 }

@@ -1,0 +1,64 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Delineate.Inference;
+using Delineate.Models;
+using Delineate.Tensors;
+
+namespace Delineate.Cli.Commands;
+
+/// <summary>The options of commands that predict: whose weights, and how each image is looked at.</summary>
+internal sealed class PredictorArguments
+{
+    private readonly Option<string?> model = SharedOptions.Model();
+    private readonly Option<string> weights = SharedOptions.Weights();
+    private readonly Option<int?> classes = SharedOptions.Classes();
+    private readonly Option<Size2d?> window = SharedOptions.OptionalSize("--window", "Look at images through windows of this size, for images of any size; they are seen at their own size then [whole images]");
+    private readonly Option<double> overlap = SharedOptions.Share("--overlap", "The share of a window that it has in common with the next, at most 0.9", new PredictorOptions().Overlap);
+    private readonly Option<double[]> scales = new("--scales")
+    {
+        Description = "Look at several sizes and average the probabilities: multiples of the usual size, such as 0.75,1,1.25 [1]",
+        HelpName = "N,N...",
+        DefaultValueFactory = _ => [1],
+        CustomParser = ReadScales,
+    };
+    private readonly Option<bool> flip = new("--flip") { Description = "Look at the mirrored image as well and average the probabilities" };
+    private readonly Option<bool> strict = SharedOptions.Strict();
+
+    /// <summary>Adds them to a command.</summary>
+    public void AddTo(Command command)
+    {
+        foreach (Option option in (Option[])[weights, model, classes, window, overlap, scales, flip, strict]) command.Options.Add(option);
+    }
+
+    /// <summary>The weights' path as it was given.</summary>
+    public string WeightsOf(ParseResult parsed) => parsed.GetValue(weights)!;
+
+    /// <summary>The model, loaded, behind a predictor that looks as was asked.</summary>
+    public Predictor Load(ParseResult parsed)
+    {
+        var options = new PredictorOptions { Window = parsed.GetValue(window), Overlap = parsed.GetValue(overlap), Scales = parsed.GetValue(scales)!, Flip = parsed.GetValue(flip) };
+        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes));
+        if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
+        try
+        {
+            return new Predictor(loaded, options);
+        }
+        catch (ArgumentException e)
+        {
+            throw new UserException(e.Message.Split(" (Parameter", 2)[0]);
+        }
+    }
+
+    private static double[] ReadScales(ArgumentResult result)
+    {
+        string text = string.Join(',', result.Tokens.Select(t => t.Value));
+        var numbers = new List<double>();
+        foreach (string part in text.Split(','))
+        {
+            if (double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number is >= 0.1 and <= 8) numbers.Add(number);
+            else result.AddError($"--scales takes numbers from 0.1 to 8 with commas between, such as 0.75,1,1.25, not '{text}'");
+        }
+        return [.. numbers];
+    }
+}

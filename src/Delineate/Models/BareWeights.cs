@@ -1,0 +1,54 @@
+using System.Globalization;
+using Delineate.Tensors;
+using Delineate.Tensors.Nn;
+using Delineate.Tensors.Weights;
+
+namespace Delineate.Models;
+
+/// <summary>Weights without a model card: what their names and shapes tell of a model whose name is known.</summary>
+internal static class BareWeights
+{
+    private const string AuxiliaryPrefix = "aux_classifier.";
+
+    /// <summary>A new model that the file's tensors fit where they are those of <paramref name="name"/> at all.</summary>
+    /// <exception cref="WeightsFormatException">The layers that score classes disagree on their number or have an impossible one.</exception>
+    public static Model NewModel(string name, WeightFile file, int? classes)
+    {
+        ModelOptions options = Options(name, file);
+        int count = classes ?? CountClasses(name, options, file);
+        return ModelCatalog.Create(name, options, ModelCatalog.PublishedClasses(name, count), ModelCatalog.PublishedPreprocessing(name));
+    }
+
+    private static ModelOptions Options(string name, WeightFile file)
+    {
+        var options = new ModelOptions { AuxiliaryHead = file.Tensors.Keys.Any(key => key.StartsWith(AuxiliaryPrefix, StringComparison.Ordinal)) };
+        if (name != "unet" || !file.Tensors.TryGetValue("inc.double_conv.0.weight", out RawTensor? first) || first.Shape.Rank != 4) return options;
+        int depth = 0;
+        while (file.Tensors.ContainsKey(string.Create(CultureInfo.InvariantCulture, $"down{depth + 1}.maxpool_conv.1.double_conv.0.weight"))) depth++;
+        return options with { Channels = first.Shape[0], Depth = depth, Bilinear = !file.Tensors.ContainsKey("up1.up.weight") };
+    }
+
+    /// <summary>The size that the file has where networks for two and for three classes differ.</summary>
+    private static int CountClasses(string name, ModelOptions options, WeightFile file)
+    {
+        Dictionary<string, Shape> two = Shapes(2), three = Shapes(3);
+        (string Layer, int Count)? found = null;
+        foreach ((string layer, Shape shape) in two)
+        {
+            if (!file.Tensors.TryGetValue(layer, out RawTensor? raw) || raw.Shape.Rank != shape.Rank) continue;
+            for (int axis = 0; axis < shape.Rank; axis++)
+            {
+                if (shape[axis] == three[layer][axis]) continue;
+                int count = raw.Shape[axis];
+                if (count is < 1 or > 255) throw new WeightsFormatException(file.Name, layer, $"this layer scores {count} classes; 1 to 255 can be told apart");
+                if (found is { } other && other.Count != count)
+                    throw new WeightsFormatException(file.Name, layer, $"this layer scores {count} classes, {other.Layer} {other.Count}");
+                found = (layer, count);
+            }
+        }
+        return found?.Count ?? 2; // no layer of the model is there: comparing names will tell all of it
+
+        Dictionary<string, Shape> Shapes(int classes) => ModelCatalog.Create(name, options, ModelCatalog.PublishedClasses(name, classes)).Network
+            .StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
+    }
+}
