@@ -96,27 +96,11 @@ internal static class WeightsCommand
         if (!isCheckpoint && !output.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
             throw new UserException($"{output}: the output's name ends in .safetensors (a model file) or .pth (for PyTorch)");
         ModelCatalog.Describe(name); // a name that is none is told before a file is read
-        (Model model, ModelCard card) = Read(SharedOptions.ExistingFile(path), name, classes);
+        Model model = ModelFile.LoadAs(SharedOptions.ExistingFile(path), name, classes, out ModelCard card);
         if (isCheckpoint) PyTorchFile.Save(output, model.Network.StateDict());
         else ModelFile.Save(output, model, card);
         int count = model.Network.StateDict().Count();
         terminal.Line($"{output}: {name} with {model.Classes.Count} classes, {count} tensors");
         terminal.Json(new JsonObject { ["output"] = output, ["model"] = name, ["classes"] = model.Classes.Count, ["tensors"] = count });
-    }
-
-    /// <summary>The model with the file's weights. A model file says of itself what others leave to be guessed.</summary>
-    private static (Model Model, ModelCard Card) Read(string path, string name, int? classes)
-    {
-        using WeightFile file = WeightFile.Open(path);
-        if (ModelFile.HasCard(file))
-        {
-            Model own = ModelFile.Load(path, out ModelCard card);
-            if (card.Model != name) throw new UserException($"{path} holds a {card.Model}, not a {name}");
-            return classes is null || classes == own.Classes.Count ? (own, card) : throw new UserException($"{path} is made for {own.Classes.Count} classes, not {classes}");
-        }
-        WeightsFit fit = WeightsFit.Of(file, name, classes);
-        Model model = WeightsFit.NewModel(name, fit.Options, fit.Classes);
-        WeightLoading.Load(model.Network, file);
-        return (model, ModelCard.Of(model));
     }
 }

@@ -41,13 +41,25 @@ public static class ModelFile
     /// <exception cref="WeightsFormatException">The file is damaged, is another model's, or says nothing of a model and <paramref name="name"/> is null.</exception>
     /// <exception cref="WeightsMismatchException">Its tensors are not those of the model.</exception>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
-    public static Model LoadAs(string path, string? name, int? classes = null)
+    public static Model LoadAs(string path, string? name, int? classes = null) => LoadAs(path, name, classes, out _);
+
+    /// <summary>The same, with what the file says of the model, or what is known of it where the file says nothing.</summary>
+    internal static Model LoadAs(string path, string? name, int? classes, out ModelCard card)
     {
         using WeightFile file = WeightFile.Open(path);
         Model model;
         using (Init.Skip())
         {
-            model = file.Metadata.ContainsKey(CardKey) || name is null ? ReadCard(file.Metadata, path).NewModel(path) : BareWeights.NewModel(name, file, classes);
+            if (file.Metadata.ContainsKey(CardKey) || name is null)
+            {
+                card = ReadCard(file.Metadata, path);
+                model = card.NewModel(path);
+            }
+            else
+            {
+                model = BareWeights.NewModel(name, file, classes);
+                card = ModelCard.Of(model);
+            }
         }
         if (name is not null && model.Name != name) throw new WeightsFormatException(path, "metadata", $"this file holds {model.Name}, not {name}");
         if (classes is { } count && model.Classes.Count != count) throw new WeightsFormatException(path, "metadata", $"this file's network tells {model.Classes.Count} classes apart, not {count}");
@@ -73,9 +85,6 @@ public static class ModelFile
 
         bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
     }
-
-    /// <summary>Whether an open weight file is a model file.</summary>
-    internal static bool HasCard(WeightFile file) => file.Metadata.ContainsKey(CardKey);
 
     /// <summary>What a model file says of itself, without reading its weights.</summary>
     public static ModelCard LoadCard(string path) => ReadCard(SafetensorsFile.LoadMetadata(path), path);

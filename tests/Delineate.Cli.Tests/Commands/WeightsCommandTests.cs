@@ -56,8 +56,8 @@ public class WeightsCommandTests
     [Theory]
     [InlineData("there is no model 'unett'", "--model", "unett", "-o", "x.pth")]
     [InlineData("ends in .safetensors", "--model", "unet", "-o", "x.onnx")]
-    [InlineData("holds a unet, not a fcn_resnet18", "--model", "fcn_resnet18", "-o", "x.pth")]
-    [InlineData("made for 2 classes, not 3", "--model", "unet", "--classes", "3", "-o", "x.pth")]
+    [InlineData("holds unet, not fcn_resnet18", "--model", "fcn_resnet18", "-o", "x.pth")]
+    [InlineData("tells 2 classes apart, not 3", "--model", "unet", "--classes", "3", "-o", "x.pth")]
     public void Mistakes_are_told_in_one_line(string message, params string[] arguments)
     {
         using var folder = new TempFolder();
