@@ -27,6 +27,7 @@ public static class Fuzzer
     /// Decodes <paramref name="count"/> damaged copies of <paramref name="corpus"/> on a thread of its own and fails the test at the first that
     /// throws anything but <typeparamref name="TRefusal"/>, takes over five seconds, or allocates more than <paramref name="allowedBytes"/> grants it.
     /// <paramref name="repair"/> mends the checksums of every second input, which would otherwise be refused before the code behind them is reached.
+    /// <paramref name="damage"/> makes half of the faults: those that a format's own structure invites.
     /// </summary>
     public static FuzzReport Run<TRefusal>(
         IReadOnlyList<byte[]> corpus,
@@ -34,11 +35,14 @@ public static class Fuzzer
         int seed,
         Action<byte[]> decode,
         Func<byte[], long> allowedBytes,
-        Func<byte[], byte[]>? repair = null)
+        Func<byte[], byte[]>? repair = null,
+        Func<byte[], Random, byte[]>? damage = null)
         where TRefusal : Exception
     {
         var state = new RunState { StartedAt = Stopwatch.GetTimestamp() };
-        var worker = new Thread(() => Work<TRefusal>(corpus, count, seed, decode, allowedBytes, repair, state)) { IsBackground = true };
+        byte[] Input(int index) => Mutate(corpus, seed, index, repair, damage);
+        string Describe(string what, int index) => Fuzzer.Describe(what, Input(index), RandomFor(seed, index).Next(corpus.Count), seed, index);
+        var worker = new Thread(() => Work<TRefusal>(count, Input, decode, allowedBytes, Describe, state)) { IsBackground = true };
         worker.Start();
         while (!worker.Join(100))
         {
@@ -46,37 +50,31 @@ public static class Fuzzer
             var elapsed = Stopwatch.GetElapsedTime(Volatile.Read(ref state.StartedAt));
             // A hung thread cannot be ended; it is a background thread, so it dies with the test process.
             if (elapsed > TimeLimit && index == Volatile.Read(ref state.Index))
-                Assert.Fail(Describe($"still running after {elapsed.TotalSeconds:F1} s", corpus, seed, index, repair));
+                Assert.Fail(Describe($"still running after {elapsed.TotalSeconds:F1} s", index));
         }
         if (state.Failure is { } failure) Assert.Fail(failure);
         return new FuzzReport(state.Accepted, state.Refused, state.SlowestMs, state.MostAllocatedBytes);
     }
 
     /// <summary>Input <paramref name="index"/> of the run with <paramref name="seed"/>.</summary>
-    public static byte[] Mutate(IReadOnlyList<byte[]> corpus, int seed, int index, Func<byte[], byte[]>? repair = null)
+    public static byte[] Mutate(IReadOnlyList<byte[]> corpus, int seed, int index, Func<byte[], byte[]>? repair = null, Func<byte[], Random, byte[]>? damage = null)
     {
         var random = RandomFor(seed, index);
         byte[] original = corpus[random.Next(corpus.Count)];
         byte[] data = original;
         int rounds = 1 + (random.Next(4) * random.Next(3)); // most inputs carry one or a few faults, some up to seven
-        for (int round = 0; round < rounds; round++) data = MutateOnce(data, corpus, random);
+        for (int round = 0; round < rounds; round++) data = damage is not null && random.Next(2) == 0 ? damage(data, random) : MutateOnce(data, corpus, random);
         if (data.Length > original.Length + MaxGrowth) data = data[..(original.Length + MaxGrowth)];
         return repair is not null && index % 2 == 1 ? repair(data) : data;
     }
 
     private static void Work<TRefusal>(
-        IReadOnlyList<byte[]> corpus,
-        int count,
-        int seed,
-        Action<byte[]> decode,
-        Func<byte[], long> allowedBytes,
-        Func<byte[], byte[]>? repair,
-        RunState state)
+        int count, Func<int, byte[]> inputs, Action<byte[]> decode, Func<byte[], long> allowedBytes, Func<string, int, string> describe, RunState state)
         where TRefusal : Exception
     {
         for (int index = 0; index < count; index++)
         {
-            byte[] input = Mutate(corpus, seed, index, repair);
+            byte[] input = inputs(index);
             long allowed = allowedBytes(input);
             Volatile.Write(ref state.StartedAt, Stopwatch.GetTimestamp());
             Volatile.Write(ref state.Index, index);
@@ -92,14 +90,14 @@ public static class Fuzzer
             }
             catch (Exception e)
             {
-                state.Failure = Describe($"threw {e}", corpus, seed, index, repair);
+                state.Failure = describe($"threw {e}", index);
                 return;
             }
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             state.MostAllocatedBytes = Math.Max(state.MostAllocatedBytes, allocated);
             state.SlowestMs = Math.Max(state.SlowestMs, Stopwatch.GetElapsedTime(state.StartedAt).TotalMilliseconds);
             if (allocated <= allowed) continue;
-            state.Failure = Describe($"allocated {allocated:N0} bytes, {allowed:N0} are allowed", corpus, seed, index, repair);
+            state.Failure = describe($"allocated {allocated:N0} bytes, {allowed:N0} are allowed", index);
             return;
         }
     }
@@ -154,10 +152,8 @@ public static class Fuzzer
 
     private static Random RandomFor(int seed, int index) => new(unchecked((seed * 1_000_003) + index));
 
-    private static string Describe(string what, IReadOnlyList<byte[]> corpus, int seed, int index, Func<byte[], byte[]>? repair)
+    private static string Describe(string what, byte[] input, int first, int seed, int index)
     {
-        byte[] input = Mutate(corpus, seed, index, repair);
-        int first = RandomFor(seed, index).Next(corpus.Count);
         int shown = Math.Min(input.Length, 1024);
         return $"input {index} of seed {seed} (from corpus file {first}, {input.Length} bytes) {what}\n"
             + $"its first {shown} bytes in base64: {Convert.ToBase64String(input, 0, shown)}";

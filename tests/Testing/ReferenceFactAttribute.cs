@@ -21,6 +21,9 @@ public static class ReferenceFolder
 {
     private static readonly string? Root = Environment.GetEnvironmentVariable("DELINEATE_REFERENCE") is { Length: > 0 } path ? System.IO.Path.GetFullPath(path) : null;
 
+    /// <summary>Whether the reference folder is named: for tests that run without it and see more with it.</summary>
+    public static bool IsNamed => Root is not null;
+
     internal static string? WhySkipped => Root is null ? "DELINEATE_REFERENCE is not set: the reference folder is needed" : null;
 
     /// <summary>A path below the reference folder: <c>Path("golden", "ops")</c>.</summary>

@@ -71,7 +71,7 @@ internal sealed class Peer : IDisposable
         ProcessStartInfo start = engine.Family switch
         {
             "delineate" => Own(["peer", .. arguments]),
-            "pytorch" => Python(["serve", .. arguments], threads),
+            "pytorch" => Python("torch_peer.py", ["serve", .. arguments], threads),
             "onnxruntime" => new ProcessStartInfo("node", [Path.Combine(PeersFolder, "ort_peer.mjs"), .. arguments]),
             _ => throw new ArgumentException($"there is no engine '{engine.Family}'"),
         };
@@ -86,7 +86,7 @@ internal sealed class Peer : IDisposable
     {
         if (File.Exists(Path.Combine(folder, "work.json"))) return;
         Console.Error.WriteLine($"{workload}: making weights, input, ONNX file and double-precision outputs in {folder}");
-        ProcessStartInfo start = Python(size is null ? ["prepare", workload, folder] : ["prepare", workload, folder, size], Environment.ProcessorCount);
+        ProcessStartInfo start = Python("torch_peer.py", size is null ? ["prepare", workload, folder] : ["prepare", workload, folder, size], Environment.ProcessorCount);
         using Process process = Process.Start(start)!;
         process.WaitForExit();
         if (process.ExitCode != 0) throw new InvalidOperationException($"torch_peer.py prepare {workload} ended with {process.ExitCode}");
@@ -121,7 +121,7 @@ internal sealed class Peer : IDisposable
         return folder ?? throw new InvalidOperationException("the bench runs from a clone of the repository: its peers are in bench/peers");
     }
 
-    private static ProcessStartInfo Own(string[] arguments)
+    public static ProcessStartInfo Own(string[] arguments)
     {
         string program = Environment.ProcessPath!;
         bool isHost = Path.GetFileNameWithoutExtension(program) == "dotnet";
@@ -129,9 +129,9 @@ internal sealed class Peer : IDisposable
     }
 
     /// <summary>Debian's Python, which has PyTorch; on OpenBLAS where <c>setup.sh</c> fetched it.</summary>
-    private static ProcessStartInfo Python(string[] arguments, int threads)
+    public static ProcessStartInfo Python(string script, string[] arguments, int threads)
     {
-        var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(PeersFolder, "torch_peer.py"), .. arguments]);
+        var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(PeersFolder, script), .. arguments]);
         start.Environment["OMP_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
         start.Environment["OMP_WAIT_POLICY"] = "passive"; // a spinning thread would take a core from whoever is measured next
         string blas = Path.Combine(PeersFolder, "openblas");

@@ -31,7 +31,7 @@ internal static class RunCommand
         Option<string?> model = SharedOptions.Model();
         Option<string> weights = SharedOptions.Weights();
         Option<int?> classes = SharedOptions.Classes();
-        var input = new Option<string>("--input") { Description = "The array: float32 or float64, [N, 3, H, W] or [N, H, W, 3], given to the network as it is", Required = true, HelpName = "X.npy" };
+        var input = new Option<string>("--input") { Description = "The array: numbers of any type, [N, 3, H, W] or [N, H, W, 3], given to the network as they are", Required = true, HelpName = "X.npy" };
         var output = new Option<string>("--output", "-o") { Description = "The folder for out.npy and, where there is an auxiliary head, aux.npy", Required = true, HelpName = "DIR" };
         Option<Layout> layout = SharedOptions.Choice("--layout", "Where the array has its channels; auto sees where the axis of three is, and takes nchw where both could be", Layout.Auto);
         Option<bool> strict = SharedOptions.Strict();
@@ -57,7 +57,7 @@ internal static class RunCommand
 
     private static int Run(Terminal terminal, string? name, string weights, int? classes, string input, string output, Layout layout, bool strict)
     {
-        (int[] shape, float[] values) = NumpyFile.Load(SharedOptions.ExistingFile(input));
+        (Shape shape, float[] values) = NpyFile.Load(SharedOptions.ExistingFile(input));
         bool channelsLast = HasChannelsLast(shape, layout, input);
         SharedOptions.OutputFolder(output);
         var loading = Stopwatch.StartNew();
@@ -67,7 +67,7 @@ internal static class RunCommand
         SemanticModel network = model as SemanticModel ?? throw new UserException($"{model.Name} has no scores of pixels");
 
         var running = Stopwatch.StartNew();
-        Tensor images = channelsLast ? Tensor.From(values, Shape.Of(shape)) : new RawTensor(Shape.Of(shape), values).ToTensor();
+        Tensor images = channelsLast ? Tensor.From(values, shape) : new RawTensor(shape, values).ToTensor();
         SemanticLogits logits = network.Scores(images, auxiliary: true);
         running.Stop();
         var outputs = new JsonArray();
@@ -88,19 +88,19 @@ internal static class RunCommand
         void Write(string head, Tensor scores)
         {
             string file = Path.Combine(output, head + ".npy");
-            int[] sizes = channelsLast ? scores.Shape.ToArray() : RawTensor.ShapeOf(scores).ToArray();
-            NumpyFile.Save(file, sizes, channelsLast ? scores.ToArray() : RawTensor.Of(scores).ToArray());
-            terminal.Line($"{file}: [{string.Join(", ", sizes)}]");
+            Shape sizes = channelsLast ? scores.Shape : RawTensor.ShapeOf(scores);
+            NpyFile.Save(file, sizes, channelsLast ? scores.ToArray() : RawTensor.Of(scores).ToArray());
+            terminal.Line($"{file}: {sizes}");
             outputs.Add(new JsonObject { ["name"] = head, ["file"] = file, ["shape"] = new JsonArray([.. sizes.Select(s => (JsonNode)s)]) });
         }
     }
 
     /// <summary>Whether the array is [N, H, W, 3]. Where it could be either, it is [N, 3, H, W].</summary>
     /// <exception cref="UserException">It is neither, or empty.</exception>
-    private static bool HasChannelsLast(int[] shape, Layout layout, string file)
+    private static bool HasChannelsLast(Shape shape, Layout layout, string file)
     {
-        string shown = $"{file} holds [{string.Join(", ", shape)}]";
-        if (shape.Length != 4 || shape.Contains(0)) throw new UserException($"{shown}: a network takes [N, 3, H, W] or [N, H, W, 3], none of them 0");
+        string shown = $"{file} holds {shape}";
+        if (shape.Rank != 4 || shape.Length == 0) throw new UserException($"{shown}: a network takes [N, 3, H, W] or [N, H, W, 3], none of them 0");
         bool first = shape[1] == Channels, last = shape[3] == Channels;
         return layout switch
         {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
@@ -33,6 +34,17 @@ internal static class ElementTypes
         ElementType.F16 or ElementType.BF16 or ElementType.I16 or ElementType.U16 => 2,
         _ => 1,
     };
+
+    /// <summary>Turns the bytes of each element round: big-endian elements become little-endian ones.</summary>
+    public static void Swap(this ElementType type, Span<byte> bytes)
+    {
+        switch (type.Size())
+        {
+            case 8: BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<byte, ulong>(bytes), MemoryMarshal.Cast<byte, ulong>(bytes)); break;
+            case 4: BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<byte, uint>(bytes), MemoryMarshal.Cast<byte, uint>(bytes)); break;
+            case 2: BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<byte, ushort>(bytes), MemoryMarshal.Cast<byte, ushort>(bytes)); break;
+        }
+    }
 
     /// <summary>Little-endian elements as floats. <paramref name="bytes"/> holds exactly <c>values.Length</c> elements.</summary>
     public static void Widen(this ElementType type, ReadOnlySpan<byte> bytes, Span<float> values)

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Delineate.Tensors.Weights;
 
 /// <summary>Elements that lie one after the other in a weight file, from byte <paramref name="at"/> on; <paramref name="place"/> names them in messages.</summary>
-internal sealed class FileValues(FileBytes file, ElementType type, long at, string place)
+internal sealed class FileValues(FileBytes file, ElementType type, long at, string place, bool isBigEndian = false)
 {
     private const int Chunk = 1 << 14; // elements of other types that are read and widened at a time
 
@@ -17,7 +17,7 @@ internal sealed class FileValues(FileBytes file, ElementType type, long at, stri
         long from = at + (first * type.Size());
         if (type == ElementType.F32)
         {
-            file.Read(from, MemoryMarshal.AsBytes(values), place);
+            Read(from, MemoryMarshal.AsBytes(values));
             return;
         }
         using Scratch scratch = Scratch.Floats(Chunk * sizeof(double) / sizeof(float));
@@ -26,7 +26,7 @@ internal sealed class FileValues(FileBytes file, ElementType type, long at, stri
         {
             Span<float> part = values[..Math.Min(Chunk, values.Length)];
             Span<byte> bytes = buffer[..(part.Length * type.Size())];
-            file.Read(from, bytes, place);
+            Read(from, bytes);
             type.Widen(bytes, part);
             values = values[part.Length..];
             from += bytes.Length;
@@ -35,4 +35,10 @@ internal sealed class FileValues(FileBytes file, ElementType type, long at, stri
 
     /// <exception cref="WeightsFormatException">The file is not what it was when it was opened.</exception>
     public void RefuseChanged() => file.RefuseChanged(place);
+
+    private void Read(long from, Span<byte> bytes)
+    {
+        file.Read(from, bytes, place);
+        if (isBigEndian) type.Swap(bytes);
+    }
 }

@@ -35,7 +35,7 @@ public static class NpzFile
             RawTensor tensor;
             if (entry.IsStored)
             {
-                tensor = NpyFile.ReadArray(file, zip.DataAt(entry), entry.Length, name);
+                tensor = NpyFile.ReadArray(file, zip.DataAt(entry), entry.Length, $"tensor '{name}'");
             }
             else
             {
@@ -43,7 +43,7 @@ public static class NpzFile
                 if ((unpackedLeft -= entry.Length) < 0 || entry.Length > (MostRatio * entry.PackedLength) + RatioSlack)
                     throw Bad($"it unpacks to {entry.Length:N0} bytes, which is beyond measure for a file of {file.Length:N0}: save it with numpy.savez");
                 FileBytes unpacked = file.Unpacked(Inflate(file, zip.DataAt(entry), entry));
-                tensor = NpyFile.ReadArray(unpacked, 0, unpacked.Length, name);
+                tensor = NpyFile.ReadArray(unpacked, 0, unpacked.Length, $"tensor '{name}'");
             }
             if (!tensors.TryAdd(name, tensor)) throw Bad("the archive has this entry twice");
         }

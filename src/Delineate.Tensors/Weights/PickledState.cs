@@ -28,7 +28,7 @@ internal static class PickledState
             WeightsFormatException Bad(string reason) => new(file.Name, $"tensor '{name}'", reason);
             if (arrays.TryGetValue(array, out RawTensor? known)) return known;
             if (array.Type is not { } dtype) throw Bad("a NumPy array without its state");
-            ElementType type = NumpyValues.TypeOf(dtype.Order, dtype.Code, Bad);
+            NumpyType type = NumpyValues.TypeOf(dtype.Order, dtype.Code, Bad);
             PickledBytes data = array.Data ?? throw Bad("a NumPy array without bytes");
             if ((bytesLeft -= data.Length) < 0) throw Bad("its arrays claim more bytes than the file has");
             RawTensor tensor = NumpyValues.View(data.Source, data.At, data.Length, type, array.Sizes, array.IsFortran, $"tensor '{name}'", Bad);

@@ -11,12 +11,14 @@ namespace Delineate.Tensors.Weights;
 internal sealed class Unpickler(PickleBytes pickle)
 {
     private const int MostMarks = 1000; // nesting of containers under construction; real checkpoints have about five
+    private const int MostSteps = 4_000_000; // each can leave an object of some 100 bytes; real checkpoints take some 50 for a tensor
     private const int MostIntegerBytes = 16;
     private readonly List<object?> stack = [];
     private readonly List<int> marks = [];
     private readonly Dictionary<uint, object?> memo = [];
     private readonly Dictionary<string, PickledStorage> storages = [];
     private long opAt;
+    private int stepsLeft = MostSteps;
     private long copiesLeft = pickle.File.Length; // of what a few bytes can ask for again and again
 
     private enum Callable
@@ -46,6 +48,7 @@ internal sealed class Unpickler(PickleBytes pickle)
         while (true)
         {
             opAt = pickle.At;
+            if (--stepsLeft < 0) throw Bad($"it has more than the {MostSteps:N0} steps that are read");
             byte op = Bytes(1)[0];
             if (op == (byte)'.') return Pop();
             Step(op);
@@ -99,7 +102,10 @@ internal sealed class Unpickler(PickleBytes pickle)
             case 'j': Recall(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4))); break;
             case 'c': stack.Add(Global(pickle.Line(), pickle.Line())); break;
             case '\x93': StackGlobal(); break;
-            case 'R' or '\x81': Reduce(); break; // REDUCE, NEWOBJ
+            case 'R' or '\x81': Reduce(Last(2)); break; // REDUCE, NEWOBJ
+            case '\x92': Reduce(Last(3)); break; // NEWOBJ_EX
+            case 'i': stack.Add(Call(Global(pickle.Line(), pickle.Line()), PopToMark())); break; // INST
+            case 'o': Instance(PopToMark()); break; // OBJ
             case 'b': Build(); break;
             case 'Q': stack.Add(Storage(Pop())); break;
             default: throw Bad($"pickle opcode 0x{op:X2} is not read");
@@ -140,27 +146,28 @@ internal sealed class Unpickler(PickleBytes pickle)
         stack.Add(Global(names[0] as string ?? throw Bad("a global without a name"), names[1] as string ?? throw Bad("a global without a name")));
     }
 
-    private void Reduce()
+    /// <summary>A call as the stack has it: a callable and its arguments.</summary>
+    private void Reduce(object?[] call) => stack.Add(Call(call[0], call[1] as object?[] ?? throw Bad("a call without arguments")));
+
+    private void Instance(object?[] call) => stack.Add(Call(call is [var type, ..] ? type : throw Bad("an object without a type"), call[1..]));
+
+    /// <summary>What a call gives, of the few that are known; nothing is called.</summary>
+    private object? Call(object? callable, object?[] arguments) => callable switch
     {
-        object?[] call = Last(2);
-        object?[] arguments = call[1] as object?[] ?? throw Bad("a call without arguments");
-        stack.Add(call[0] switch
-        {
-            Callable.OrderedDict => OrderedDict(arguments),
-            Callable.RebuildTensor when arguments is [PickledStorage storage, long offset, object?[] sizes, object?[] strides, ..] =>
-                new PickledTensor(storage, offset, Longs(sizes), Longs(strides)),
-            Callable.RebuildParameter when arguments is [PickledTensor tensor, ..] => tensor,
-            Callable.NumpyReconstruct when arguments is [Callable.NumpyArray, ..] => new PickledArray(),
-            Callable.NumpyFromBuffer when arguments is [var data, PickledDtype type, object?[] sizes, string order] =>
-                new PickledArray { Type = type, Sizes = Longs(sizes), Data = AsBytes(data), IsFortran = order == "F" },
-            Callable.NumpyScalar when arguments is [PickledDtype type, var data] => new PickledArray { Type = type, Data = AsBytes(data) },
-            Callable.NumpyDtype when arguments is [string code, ..] => new PickledDtype(code),
-            Callable.Encode when arguments is [string or PickledText, string] => Encoded(arguments),
-            Callable.Bytes when arguments is [] => Latin1(""),
-            Callable.Other => new PickledOther(),
-            _ => throw Bad("a call that is not understood"),
-        });
-    }
+        Callable.OrderedDict => OrderedDict(arguments),
+        Callable.RebuildTensor when arguments is [PickledStorage storage, long offset, object?[] sizes, object?[] strides, ..] =>
+            new PickledTensor(storage, offset, Longs(sizes), Longs(strides)),
+        Callable.RebuildParameter when arguments is [PickledTensor tensor, ..] => tensor,
+        Callable.NumpyReconstruct when arguments is [Callable.NumpyArray, ..] => new PickledArray(),
+        Callable.NumpyFromBuffer when arguments is [var data, PickledDtype type, object?[] sizes, string order] =>
+            new PickledArray { Type = type, Sizes = Longs(sizes), Data = AsBytes(data), IsFortran = order == "F" },
+        Callable.NumpyScalar when arguments is [PickledDtype type, var data] => new PickledArray { Type = type, Data = AsBytes(data) },
+        Callable.NumpyDtype when arguments is [string code, ..] => new PickledDtype(code),
+        Callable.Encode when arguments is [string or PickledText, string] => Encoded(arguments),
+        Callable.Bytes when arguments is [] => Latin1(""),
+        Callable.Other => new PickledOther(),
+        _ => throw Bad("a call that is not understood"),
+    };
 
     private PickledMap OrderedDict(object?[] arguments)
     {
@@ -290,13 +297,20 @@ internal sealed class Unpickler(PickleBytes pickle)
 
     private object? Peek() => stack.Count > Floor ? stack[^1] : throw Bad("the stack is empty");
 
-    private object? Pop() => Last(1)[0];
+    private object? Pop()
+    {
+        object? top = Peek();
+        stack.RemoveAt(stack.Count - 1);
+        return top;
+    }
 
     private object?[] Last(int count)
     {
-        if (stack.Count - Floor < count) throw Bad("the stack is empty");
-        object?[] items = [.. stack[^count..]];
-        stack.RemoveRange(stack.Count - count, count);
+        int first = stack.Count - count;
+        if (first < Floor) throw Bad("the stack is empty");
+        var items = new object?[count];
+        stack.CopyTo(first, items, 0, count);
+        stack.RemoveRange(first, count);
         return items;
     }
 
@@ -310,9 +324,12 @@ internal sealed class Unpickler(PickleBytes pickle)
 
     private int Floor => marks.Count == 0 ? 0 : marks[^1];
 
-    private long[] Longs(object?[] items) => items.Length > RawTensor.MostAxes
-        ? throw Bad($"a tensor of {items.Length} axes")
-        : Array.ConvertAll(items, item => item is long value ? value : throw Bad("a tensor whose sizes are no numbers"));
+    private long[] Longs(object?[] items)
+    {
+        if (items.Length > RawTensor.MostAxes) throw Bad($"a tensor of {items.Length} axes");
+        Copy(items.Length);
+        return Array.ConvertAll(items, item => item is long value ? value : throw Bad("a tensor whose sizes are no numbers"));
+    }
 
     /// <summary>A whole number of any length; those beyond 128 bits carry nothing that is used.</summary>
     private static object Integer(ReadOnlySpan<byte> littleEndian)

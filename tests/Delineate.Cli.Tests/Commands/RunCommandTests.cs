@@ -21,7 +21,7 @@ public class RunCommandTests
         SafetensorsFile.Save(folder.At("bare.safetensors"), model.Network.StateDict());
         Tensor images = Tensor.From([.. Enumerable.Range(0, 2 * 33 * 41 * 3).Select(i => MathF.Sin(i))], [2, 33, 41, 3]);
         RawTensor first = RawTensor.Of(images);
-        NumpyFile.Save(folder.At("x.npy"), channelsLast ? images.Shape.AsSpan() : first.Shape.AsSpan(), channelsLast ? images.ToArray() : first.ToArray());
+        NpyFile.Save(folder.At("x.npy"), channelsLast ? images.Shape : first.Shape, channelsLast ? images.ToArray() : first.ToArray());
         CliRun run = CliRun.Of("run", "--model", "fcn_resnet18", "--weights", folder.At("bare.safetensors"), "--input", folder.At("x.npy"), "--output", folder.At("out"), "--json", "--strict");
         Assert.Equal((0, ""), (run.Code, run.Errors));
         Assert.Equal(channelsLast ? "nhwc" : "nchw", (string?)run.Json["layout"]);
@@ -31,8 +31,8 @@ public class RunCommandTests
         SemanticLogits wanted = ((Fcn)model.Network).Forward(images, auxiliary: true);
         foreach ((string name, Tensor scores) in new[] { ("out", wanted.Out), ("aux", wanted.Aux!) })
         {
-            (int[] shape, float[] values) = NumpyFile.Load(folder.At($"out/{name}.npy"));
-            Assert.Equal(channelsLast ? [2, 33, 41, 5] : [2, 5, 33, 41], shape);
+            (Shape shape, float[] values) = NpyFile.Load(folder.At($"out/{name}.npy"));
+            Assert.Equal(channelsLast ? [2, 33, 41, 5] : [2, 5, 33, 41], shape.ToArray());
             float[] expected = channelsLast ? scores.ToArray() : RawTensor.Of(scores).ToArray();
             float largest = expected.Max(MathF.Abs);
             for (int i = 0; i < values.Length; i++) Assert.Equal(expected[i], values[i], 1e-4f * largest);
@@ -45,11 +45,11 @@ public class RunCommandTests
         using var folder = new TempFolder();
         string weights = folder.At("unet.safetensors");
         ModelFile.Save(weights, ModelCatalog.Create("unet", new ModelOptions { Channels = 2, Depth = 1 }, new ClassTable(["a", "b"])));
-        NumpyFile.Save(folder.At("x.npy"), [1, 3, 16, 3], new float[144]); // both layouts could be: channels come first
+        NpyFile.Save(folder.At("x.npy"), [1, 3, 16, 3], new float[144]); // both layouts could be: channels come first
         Assert.Equal(0, CliRun.Of("run", "--weights", weights, "--input", folder.At("x.npy"), "-o", folder.At("out")).Code);
-        Assert.Equal([1, 2, 16, 3], NumpyFile.Load(folder.At("out/out.npy")).Shape);
+        Assert.Equal([1, 2, 16, 3], NpyFile.Load(folder.At("out/out.npy")).Shape);
         Assert.Equal(0, CliRun.Of("run", "--weights", weights, "--input", folder.At("x.npy"), "--layout", "nhwc", "-o", folder.At("last")).Code);
-        Assert.Equal([1, 3, 16, 2], NumpyFile.Load(folder.At("last/out.npy")).Shape);
+        Assert.Equal([1, 3, 16, 2], NpyFile.Load(folder.At("last/out.npy")).Shape);
         Assert.False(File.Exists(folder.At("out/aux.npy")));
     }
 
@@ -60,9 +60,9 @@ public class RunCommandTests
         string weights = folder.Weights(), x = folder.At("x.npy");
         Model model = ModelFile.Load(weights);
         SafetensorsFile.Save(folder.At("bare.safetensors"), model.Network.StateDict());
-        NumpyFile.Save(x, [1, 3, 16, 16], new float[768]);
-        NumpyFile.Save(folder.At("flat.npy"), [3, 16, 16], new float[768]);
-        NumpyFile.Save(folder.At("four.npy"), [1, 4, 8, 8], new float[256]);
+        NpyFile.Save(x, [1, 3, 16, 16], new float[768]);
+        NpyFile.Save(folder.At("flat.npy"), [3, 16, 16], new float[768]);
+        NpyFile.Save(folder.At("four.npy"), [1, 4, 8, 8], new float[256]);
         Refuses("holds [3, 16, 16]", "--weights", weights, "--input", folder.At("flat.npy"));
         Refuses("there is no axis of 3", "--weights", weights, "--input", folder.At("four.npy"));
         Refuses("where nhwc has its channels", "--weights", weights, "--input", x, "--layout", "nhwc");
@@ -71,7 +71,7 @@ public class RunCommandTests
         Refuses("its model must be named", "--weights", folder.At("bare.safetensors"), "--input", x);
         Refuses("there is no model 'fcn_resnet5'", "--weights", folder.At("bare.safetensors"), "--model", "fcn_resnet5", "--input", x);
         Refuses("the weights do not fit", "--weights", folder.At("bare.safetensors"), "--model", "fcn_resnet18", "--input", x);
-        Refuses("this is not a NumPy file", "--weights", weights, "--input", weights);
+        Refuses("this is no array in NumPy's format", "--weights", weights, "--input", weights);
 
         void Refuses(string message, params string[] args)
         {

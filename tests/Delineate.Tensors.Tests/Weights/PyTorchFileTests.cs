@@ -214,7 +214,8 @@ public sealed class PyTorchFileTests
     [Fact]
     public void Mutated_files_are_read_or_refused()
     {
-        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample().Build(), Strided().Build()], Fuzzer.InputCount, 3, ReadAll, file => (64L * file.Length) + (1 << 20));
+        byte[][] corpus = [Sample().Build(), Strided().Build(), .. WeightFixture.Seeds("_zip.pth", "fcn_resnet50_legacy/model.pth", "unet_bilinear/model.pth")];
+        FuzzReport report = Fuzzer.Run<WeightsFormatException>(corpus, Fuzzer.InputCount, 3, ReadAll, file => (64L * file.Length) + (1 << 20), damage: WeightFileDamage.Checkpoint);
         Assert.True(report.Refused > 500 && report.Accepted > 10, report.ToString());
     }
 

@@ -89,7 +89,8 @@ public sealed class PyTorchStreamTests
     [Fact]
     public void Mutated_files_are_read_or_refused()
     {
-        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample().BuildStream()], Fuzzer.InputCount, 11, ReadAll, file => (64L * file.Length) + (1 << 20));
+        byte[][] corpus = [Sample().BuildStream(), .. WeightFixture.Seeds("_stream.pth", "fcn_resnet50_legacy/model_legacy.pth")];
+        FuzzReport report = Fuzzer.Run<WeightsFormatException>(corpus, Fuzzer.InputCount, 11, ReadAll, file => (64L * file.Length) + (1 << 20), damage: PickleDamage.Of);
         Assert.True(report.Refused > 500 && report.Accepted > 10, report.ToString());
     }
 

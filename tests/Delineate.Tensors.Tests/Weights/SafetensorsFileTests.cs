@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Delineate.Tensors.Nn;
 using Delineate.Tensors.Weights;
 using Delineate.Testing;
 using Xunit;
@@ -161,11 +162,20 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void Mutated_files_are_read_or_refused()
     {
-        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample()], Fuzzer.InputCount, 5, ReadAll, file => (32L * file.Length) + (1 << 20));
+        FuzzReport report = Fuzzer.Run<WeightsFormatException>([Sample(), Saved()], Fuzzer.InputCount, 5, ReadAll, file => (32L * file.Length) + (1 << 20), damage: WeightFileDamage.Safetensors);
         Assert.True(report.Refused > 500 && report.Accepted > 10, report.ToString());
     }
 
     private static byte[] Sample() => File("""{"__metadata__":{"k":"v"},"a.weight":{"dtype":"F32","shape":[2,3,1,1],"data_offsets":[0,24]},"b":{"dtype":"F16","shape":[4],"data_offsets":[24,32]}}""", new byte[32]);
+
+    /// <summary>A file as networks are saved: many tensors, and a card.</summary>
+    private byte[] Saved()
+    {
+        string path = Path.Combine(folder, "network.safetensors");
+        var network = new Sequential(new Conv2d(new Philox(1), 3, 4, (3, 2)), new BatchNorm2d(4), new Conv2d(new Philox(2), 4, 2, 1));
+        SafetensorsFile.Save(path, network.StateDict(), new Dictionary<string, string> { ["format"] = "pt", ["card"] = """{"model":"unet","classes":["a","ü"]}""" });
+        return System.IO.File.ReadAllBytes(path);
+    }
 
     private static float[] Values(string path)
     {

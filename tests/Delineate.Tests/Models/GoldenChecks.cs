@@ -22,10 +22,10 @@ internal static class GoldenChecks
 
     private const double Gradients = 0.999;
 
-    public static T Loaded<T>(T network, Golden golden)
+    public static T Loaded<T>(T network, Golden golden, string checkpoint = "model.pth")
         where T : Module
     {
-        using (WeightFile file = PyTorchFile.Open(golden.FilePath("model.pth"))) WeightLoading.Load(network, file);
+        using (WeightFile file = PyTorchFile.Open(golden.FilePath(checkpoint))) WeightLoading.Load(network, file);
         // The manifest counts every value of the state dict, the batch counters that we leave out included.
         long batchCounters = network.NamedBuffers().Count(b => b.Name.EndsWith("running_mean", StringComparison.Ordinal));
         Assert.Equal(golden.Meta.GetProperty("params").GetInt64(), network.StateDict().Sum(s => (long)s.Tensor.Length) + batchCounters);
