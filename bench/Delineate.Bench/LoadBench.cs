@@ -14,15 +14,20 @@ namespace Delineate.Bench;
 
 /// <summary>
 /// Reading a checkpoint of fcn_resnet101, full size with its auxiliary head, beside PyTorch: <c>load [FOLDER]</c>. Each side is a process of its own; they load in
-/// turn, from a file that the system has in memory, in both of PyTorch's formats. The peak is taken of each process's first load.
+/// turn, from a file that the system has in memory, in both of PyTorch's formats.
 /// </summary>
 internal static class LoadBench
 {
     private const string Model = "fcn_resnet101";
     private const int Rounds = 7, Classes = 21;
 
-    /// <summary>What is compared: weights read into a network that exists, and a network or state dict with memory of its own.</summary>
-    private static readonly (string Work, string Theirs)[] Works = [("into", "torch.load and load_state_dict"), ("new", "torch.load")];
+    /// <summary>What is compared, and how each side does it: in memory of its own (<c>new</c>) or into a network that exists (<c>into</c>).</summary>
+    private static readonly (string About, string Ours, string Theirs, bool Fresh)[] Works =
+    [
+        ("a new process's first load: ModelFile.LoadAs, torch.load", "new", "new", true),
+        ("into a network that exists; torch.load", "into", "new", false),
+        ("into a network that exists; torch.load and load_state_dict", "into", "into", false),
+    ];
 
     public static int Run(string[] args)
     {
@@ -32,30 +37,52 @@ internal static class LoadBench
             make.WaitForExit();
             if (make.ExitCode != 0) return make.ExitCode;
         }
-        Console.WriteLine($"{Model} with auxiliary head; medians of {Rounds}, ms; extra: the most that the process held at a load beyond what it held before and the network itself, MB");
-        Console.WriteLine($"{"format",-8} {"work",-6} {"threads",7} {"ours",8} {"PyTorch",8} {"ratio",6} {"of torch.load",14} {"extra, ours",12} {"PyTorch",8} {"file",7}");
-        foreach (string format in new[] { "zip", "stream" })
+        Console.WriteLine($"{Model} with auxiliary head; ms, medians of {Rounds}; extra: the most that a process held at its first load beyond what it held before and the network itself, MB");
+        Console.WriteLine($"{"",-60} {"format",-7} {"threads",7} {"ours",8} {"PyTorch",8} {"ratio",6} {"extra: ours",12} {"PyTorch",8} {"file",7}");
+        foreach ((string about, string ours, string theirs, bool fresh) in Works)
         {
-            string path = Path.Combine(folder, $"{Model}_{format}.pth");
-            double torchLoad = 0;
-            foreach ((string work, _) in Works.Reverse())
+            foreach (string format in new[] { "zip", "stream" })
             {
-                foreach (int threads in work == "new" ? [Environment.ProcessorCount] : new[] { Environment.ProcessorCount, 1 })
+                string path = Path.Combine(folder, $"{Model}_{format}.pth");
+                foreach (int threads in new[] { Environment.ProcessorCount, 1 }.Distinct())
                 {
-                    using var ours = new Side(Peer.Own(["load-peer", path, work, threads.ToString(CultureInfo.InvariantCulture)]));
-                    using var theirs = new Side(Peer.Python("load_bench.py", ["serve", path, work], Environment.ProcessorCount));
-                    for (int round = 0; round < Rounds; round++)
-                    {
-                        foreach (Side side in round % 2 == 0 ? [ours, theirs] : new[] { theirs, ours }) side.Load();
-                    }
-                    if (work == "new") torchLoad = theirs.MedianMs;
+                    var starts = new[] { Peer.Own(["load-peer", path, ours, threads.ToString(CultureInfo.InvariantCulture)]), Peer.Python("load_bench.py", ["serve", path, theirs], Environment.ProcessorCount) };
+                    (double Ms, double ExtraMegabytes)[] found = fresh ? FirstLoads(starts) : LaterLoads(starts);
                     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                        $"{format,-8} {work,-6} {threads,7} {ours.MedianMs,8:F1} {theirs.MedianMs,8:F1} {ours.MedianMs / theirs.MedianMs,6:F2} {ours.MedianMs / torchLoad,14:F2} {ours.ExtraMegabytes,12:F1} {theirs.ExtraMegabytes,8:F1} {new FileInfo(path).Length / 1e6,7:F1}"));
+                        $"{about,-60} {format,-7} {threads,7} {found[0].Ms,8:F0} {found[1].Ms,8:F0} {found[0].Ms / found[1].Ms,6:F2} {found[0].ExtraMegabytes,12:F1} {found[1].ExtraMegabytes,8:F1} {new FileInfo(path).Length / 1e6,7:F1}"));
                 }
             }
         }
-        foreach ((string work, string theirs) in Works) Console.WriteLine($"{work}: PyTorch's side is {theirs}");
         return 0;
+    }
+
+    /// <summary>Of each side as many processes as there are rounds, one at a time and in turn.</summary>
+    private static (double Ms, double ExtraMegabytes)[] FirstLoads(ProcessStartInfo[] starts)
+    {
+        var loads = starts.Select(_ => new List<Side>()).ToArray();
+        for (int round = 0; round < Rounds; round++)
+        {
+            for (int i = 0; i < starts.Length; i++)
+            {
+                int turn = (round + i) % starts.Length;
+                using var side = new Side(starts[turn]);
+                loads[turn].Add(side);
+            }
+        }
+        return Array.ConvertAll(loads, sides => (EngineResult.Median(sides.Select(s => s.FirstMs)), EngineResult.Median(sides.Select(s => s.ExtraMegabytes))));
+    }
+
+    /// <summary>Of each side one process, which has loaded once; from then on they load in turn, and one sleeps while the other loads.</summary>
+    private static (double Ms, double ExtraMegabytes)[] LaterLoads(ProcessStartInfo[] starts)
+    {
+        Side[] sides = Array.ConvertAll(starts, start => new Side(start));
+        var ms = starts.Select(_ => new List<double>()).ToArray();
+        for (int round = 0; round < Rounds; round++)
+        {
+            for (int i = 0; i < sides.Length; i++) ms[(round + i) % sides.Length].Add((double)sides[(round + i) % sides.Length].Load()["ms"]!);
+        }
+        foreach (Side side in sides) side.Dispose();
+        return [.. sides.Select((side, i) => (EngineResult.Median(ms[i]), side.ExtraMegabytes))];
     }
 
     /// <summary>Our side: loads the file whenever a line comes, and answers with the milliseconds that it took.</summary>
@@ -94,7 +121,6 @@ internal static class LoadBench
     private sealed class Side : IDisposable
     {
         private readonly Process process;
-        private readonly List<double> ms = [];
 
         public Side(ProcessStartInfo start)
         {
@@ -102,13 +128,12 @@ internal static class LoadBench
             process = Process.Start(start)!;
             Answer();
             long before = Status("VmRSS");
-            File.WriteAllText($"/proc/{process.Id}/clear_refs", "5"); // proc(5): the peak is what there is now
-            long made = (long)Load()["new_bytes"]!;
-            ExtraMegabytes = (Status("VmHWM") - before - made) / 1e6;
-            ms.Clear(); // the first load warmed up
+            File.WriteAllText($"/proc/{process.Id}/clear_refs", "5"); // proc(5): from now on the peak is what is held at the most
+            JsonObject first = Load();
+            (FirstMs, ExtraMegabytes) = ((double)first["ms"]!, (Status("VmHWM") - before - (long)first["new_bytes"]!) / 1e6);
         }
 
-        public double MedianMs => EngineResult.Median(ms);
+        public double FirstMs { get; }
 
         public double ExtraMegabytes { get; }
 
@@ -116,9 +141,7 @@ internal static class LoadBench
         {
             process.StandardInput.WriteLine("load");
             process.StandardInput.Flush();
-            JsonObject answer = Answer();
-            ms.Add((double)answer["ms"]!);
-            return answer;
+            return Answer();
         }
 
         public void Dispose()

@@ -20,6 +20,7 @@ internal sealed record Engine(string Family, string Mode)
 /// <summary>A process that has loaded one network in one engine and runs it on demand; between two runs it sleeps.</summary>
 internal sealed class Peer : IDisposable
 {
+    private static bool warned;
     private readonly Process process;
     private long loadingMegabytes;
 
@@ -136,7 +137,7 @@ internal sealed class Peer : IDisposable
         start.Environment["OMP_WAIT_POLICY"] = "passive"; // a spinning thread would take a core from whoever is measured next
         string blas = Path.Combine(PeersFolder, "openblas");
         if (Directory.Exists(blas)) start.Environment["LD_LIBRARY_PATH"] = blas;
-        else Console.Error.WriteLine("warning: without bench/peers/setup.sh PyTorch runs on the reference BLAS, which is slow");
+        else if (!Interlocked.Exchange(ref warned, true)) Console.Error.WriteLine("warning: without bench/peers/setup.sh PyTorch runs on the reference BLAS, which is slow");
         return start;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Delineate.Tensors.Kernels;
 
@@ -122,12 +123,14 @@ internal static unsafe class StridedCopy
         for (long i = 0; i < axis.Size; i++) Arrange(outer[1..], lines, row, from + (i * axis.From), to + (i * axis.To));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a network is loaded before the runtime would find out which loops are hot
     private static void CopyRows(Axis lines, int length, float* from, float* to)
     {
         for (long i = 0; i < lines.Size; i++) new ReadOnlySpan<float>(from + (i * lines.From), length).CopyTo(new Span<float>(to + (i * lines.To), length));
     }
 
     /// <summary>Writes rows a cache line at a time, so that the source's elements beside one another are read soon after one another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(Axis lines, Axis row, float* from, float* to)
     {
         nint stride = (nint)row.From;

@@ -29,7 +29,7 @@ public static class WeightLoading
         ArgumentNullException.ThrowIfNull(state);
         var skipped = new SortedSet<string>(StringComparer.Ordinal);
         var unexpected = new HashSet<string>(state.Keys.Where(name => !name.EndsWith(BatchCount, StringComparison.Ordinal) && name != BatchCount[1..] && !Skips(name)));
-        var missing = new List<string>();
+        var missing = new List<(string, Shape)>();
         var mismatched = new List<ShapeMismatch>();
         var pairs = new List<(RawTensor From, Tensor To)>();
         foreach ((string name, Tensor tensor) in module.StateDict())
@@ -37,12 +37,12 @@ public static class WeightLoading
             if (Skips(name)) continue;
             unexpected.Remove(name);
             Shape shape = ChannelOrder.ToSecond(tensor.Shape);
-            if (!state.TryGetValue(name, out RawTensor? raw)) missing.Add(name);
+            if (!state.TryGetValue(name, out RawTensor? raw)) missing.Add((name, shape));
             else if (raw.Shape != shape) mismatched.Add(new ShapeMismatch(name, raw.Shape, shape));
             else pairs.Add((raw, tensor));
         }
         if (missing.Count + mismatched.Count + unexpected.Count > 0)
-            throw new WeightsMismatchException(source, module.GetType().Name, missing, [.. state.Keys.Where(unexpected.Contains)], mismatched);
+            throw new WeightsMismatchException(source, module.GetType().Name, missing, [.. state.Where(s => unexpected.Contains(s.Key)).Select(s => (s.Key, s.Value.Shape))], mismatched);
         foreach ((RawTensor from, _) in pairs) from.RefuseChanged();
         for (int i = 0; i < pairs.Count; i++)
         {

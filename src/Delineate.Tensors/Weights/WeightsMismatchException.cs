@@ -6,16 +6,18 @@ namespace Delineate.Tensors.Weights;
 public readonly record struct ShapeMismatch(string Name, Shape InFile, Shape InNetwork);
 
 /// <summary>
-/// The names or shapes in a weight file are not the network's: every difference at once, with the nearest name where one is near.
+/// The names or shapes in a weight file are not the network's: every difference at once, with the prefix that sets most of the names apart, or the nearest
+/// name of the same shape where one is near.
 /// </summary>
 public sealed class WeightsMismatchException : IOException
 {
     private const int Shown = 12; // of each kind in the message; the properties hold all
 
-    internal WeightsMismatchException(string? source, string module, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
+    internal WeightsMismatchException(
+        string? source, string module, IReadOnlyList<(string Name, Shape Shape)> missing, IReadOnlyList<(string Name, Shape Shape)> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
         : base(Describe(source, module, missing, unexpected, mismatched))
     {
-        (Missing, Unexpected, Mismatched) = (missing, unexpected, mismatched);
+        (Missing, Unexpected, Mismatched) = ([.. missing.Select(m => m.Name)], [.. unexpected.Select(u => u.Name)], mismatched);
     }
 
     /// <summary>Names that the network has and the file lacks.</summary>
@@ -27,14 +29,25 @@ public sealed class WeightsMismatchException : IOException
     /// <summary>Tensors whose shapes differ.</summary>
     public IReadOnlyList<ShapeMismatch> Mismatched { get; }
 
-    private static string Describe(string? source, string module, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
+    private static string Describe(
+        string? source, string module, IReadOnlyList<(string Name, Shape Shape)> missing, IReadOnlyList<(string Name, Shape Shape)> unexpected, IReadOnlyList<ShapeMismatch> mismatched)
     {
         var text = new StringBuilder($"{(source is null ? "" : $"{source}: ")}the weights do not fit {module}: ");
         string separator = "";
+        string? prefix = CommonPrefix(missing, unexpected);
+        var suggested = new HashSet<string>();
         Add("of another shape", mismatched, m => $"{m.Name} (file {m.InFile}, network {m.InNetwork})");
-        Add("missing from the file", missing, name => NearName.In(unexpected, name) is { } near ? $"{name} (the file has {near})" : name);
-        Add("unknown to the network", unexpected, name => name);
+        Add($"missing from the file{prefix}", missing, m => prefix is null && Near(m.Name, m.Shape) is { } near ? $"{m.Name} (the file has {near})" : m.Name);
+        Add("unknown to the network", unexpected, u => u.Name);
         return text.ToString();
+
+        // A name of the file stands for one of the network's at most.
+        string? Near(string name, Shape shape)
+        {
+            string? near = NearName.In(unexpected.Where(u => u.Shape == shape && !suggested.Contains(u.Name)).Select(u => u.Name), name);
+            if (near is not null) suggested.Add(near);
+            return near;
+        }
 
         void Add<T>(string what, IReadOnlyList<T> items, Func<T, string> describe)
         {
@@ -43,5 +56,13 @@ public sealed class WeightsMismatchException : IOException
             if (items.Count > Shown) text.Append($" and {items.Count - Shown} more");
             separator = "; ";
         }
+    }
+
+    /// <summary>Says so where one prefix explains most of what is missing.</summary>
+    private static string? CommonPrefix(IReadOnlyList<(string Name, Shape Shape)> missing, IReadOnlyList<(string Name, Shape Shape)> unexpected)
+    {
+        const int Fewest = 3;
+        (string prefix, bool isAdded, int count) = NearName.Prefix([.. missing.Select(m => m.Name)], [.. unexpected.Select(u => u.Name)]);
+        return count >= Fewest && 2 * count > missing.Count ? $", which has {(count == missing.Count ? "all" : count)} of them with '{prefix}' {(isAdded ? "before the name" : "taken off")}" : null;
     }
 }

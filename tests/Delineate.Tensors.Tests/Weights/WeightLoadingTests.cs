@@ -62,6 +62,46 @@ public sealed class WeightLoadingTests
         Assert.Contains("1.running_mean (the file has 1.runing_mean)", Assert.Throws<WeightsMismatchException>(() => WeightLoading.Load(Network(1), state)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("net.", "8 missing from the file, which has all of them with 'net.' before the name: 0.weight, 0.bias, ")]
+    [InlineData("a.b.", "8 missing from the file, which has all of them with 'a.b.' before the name: 0.weight, ")]
+    public void A_prefix_before_all_names_is_told(string prefix, string message)
+    {
+        Dictionary<string, RawTensor> state = State(Network(2)).ToDictionary(s => prefix + s.Key, s => s.Value);
+        Assert.Contains(message, Assert.Throws<WeightsMismatchException>(() => WeightLoading.Load(Network(1), state)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_prefix_that_names_lack_is_told()
+    {
+        Dictionary<string, RawTensor> state = State(Network(2));
+        state.Remove("2.bias");
+        var e = Assert.Throws<WeightsMismatchException>(() => WeightLoading.Load(new Sequential(Network(1)), state));
+        Assert.Contains("8 missing from the file, which has 7 of them with '0.' taken off: 0.0.weight, ", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_longest_part_of_a_name_is_the_nearest()
+    {
+        Dictionary<string, RawTensor> state = State(Network(2));
+        state["weight"] = state["2.bias"];
+        state["model.1.weight"] = state["1.running_var"];
+        state["x.1.weight"] = state["1.weight"];
+        state.Remove("1.weight");
+        Assert.Contains("1.weight (the file has x.1.weight)", Assert.Throws<WeightsMismatchException>(() => WeightLoading.Load(Network(1), state)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Only_names_of_the_same_shape_are_near_and_each_is_told_once()
+    {
+        Dictionary<string, RawTensor> state = State(Network(2));
+        foreach (string name in new[] { "1.weight", "1.bias", "2.bias" }) state.Remove(name);
+        state["1.weights"] = new RawTensor([5], new float[5]);
+        state["1.bia"] = new RawTensor([4], new float[4]);
+        string message = Assert.Throws<WeightsMismatchException>(() => WeightLoading.Load(Network(1), state)).Message;
+        Assert.Contains("3 missing from the file: 1.weight, 1.bias (the file has 1.bia), 2.bias; 2 unknown", message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Long_lists_are_counted_in_the_message_and_whole_in_the_exception()
     {
