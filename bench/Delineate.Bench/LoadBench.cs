@@ -37,8 +37,8 @@ internal static class LoadBench
             make.WaitForExit();
             if (make.ExitCode != 0) return make.ExitCode;
         }
-        Console.WriteLine($"{Model} with auxiliary head; ms, medians of {Rounds}; extra: the most that a process held at its first load beyond what it held before and the network itself, MB");
-        Console.WriteLine($"{"",-60} {"format",-7} {"threads",7} {"ours",8} {"PyTorch",8} {"ratio",6} {"extra: ours",12} {"PyTorch",8} {"file",7}");
+        Console.WriteLine($"{Model} with auxiliary head; medians of {Rounds}; ms by the clock, and of processor time; MB that a process held at the most in its first load beyond what it held before and the network itself");
+        Console.WriteLine($"{"",-60} {"format",-7} {"threads",7} {"ms: ours",9} {"PyTorch",8} {"ratio",6} {"cpu: ours",10} {"PyTorch",8} {"ratio",6} {"MB: ours",9} {"PyTorch",8} {"file",7}");
         foreach ((string about, string ours, string theirs, bool fresh) in Works)
         {
             foreach (string format in new[] { "zip", "stream" })
@@ -47,9 +47,10 @@ internal static class LoadBench
                 foreach (int threads in new[] { Environment.ProcessorCount, 1 }.Distinct())
                 {
                     var starts = new[] { Peer.Own(["load-peer", path, ours, threads.ToString(CultureInfo.InvariantCulture)]), Peer.Python("load_bench.py", ["serve", path, theirs], Environment.ProcessorCount) };
-                    (double Ms, double ExtraMegabytes)[] found = fresh ? FirstLoads(starts) : LaterLoads(starts);
+                    Loaded[] found = fresh ? FirstLoads(starts) : LaterLoads(starts);
+                    (Loaded own, Loaded peer) = (found[0], found[1]);
                     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                        $"{about,-60} {format,-7} {threads,7} {found[0].Ms,8:F0} {found[1].Ms,8:F0} {found[0].Ms / found[1].Ms,6:F2} {found[0].ExtraMegabytes,12:F1} {found[1].ExtraMegabytes,8:F1} {new FileInfo(path).Length / 1e6,7:F1}"));
+                        $"{about,-60} {format,-7} {threads,7} {own.Ms,9:F0} {peer.Ms,8:F0} {own.Ms / peer.Ms,6:F2} {own.CpuMs,10:F0} {peer.CpuMs,8:F0} {own.CpuMs / peer.CpuMs,6:F2} {own.ExtraMegabytes,9:F1} {peer.ExtraMegabytes,8:F1} {new FileInfo(path).Length / 1e6,7:F1}"));
                 }
             }
         }
@@ -57,32 +58,32 @@ internal static class LoadBench
     }
 
     /// <summary>Of each side as many processes as there are rounds, one at a time and in turn.</summary>
-    private static (double Ms, double ExtraMegabytes)[] FirstLoads(ProcessStartInfo[] starts)
+    private static Loaded[] FirstLoads(ProcessStartInfo[] starts)
     {
-        var loads = starts.Select(_ => new List<Side>()).ToArray();
+        var loads = starts.Select(_ => new List<Loaded>()).ToArray();
         for (int round = 0; round < Rounds; round++)
         {
             for (int i = 0; i < starts.Length; i++)
             {
                 int turn = (round + i) % starts.Length;
                 using var side = new Side(starts[turn]);
-                loads[turn].Add(side);
+                loads[turn].Add(side.First);
             }
         }
-        return Array.ConvertAll(loads, sides => (EngineResult.Median(sides.Select(s => s.FirstMs)), EngineResult.Median(sides.Select(s => s.ExtraMegabytes))));
+        return Array.ConvertAll(loads, Loaded.Median);
     }
 
     /// <summary>Of each side one process, which has loaded once; from then on they load in turn, and one sleeps while the other loads.</summary>
-    private static (double Ms, double ExtraMegabytes)[] LaterLoads(ProcessStartInfo[] starts)
+    private static Loaded[] LaterLoads(ProcessStartInfo[] starts)
     {
         Side[] sides = Array.ConvertAll(starts, start => new Side(start));
-        var ms = starts.Select(_ => new List<double>()).ToArray();
+        var loads = starts.Select(_ => new List<Loaded>()).ToArray();
         for (int round = 0; round < Rounds; round++)
         {
-            for (int i = 0; i < sides.Length; i++) ms[(round + i) % sides.Length].Add((double)sides[(round + i) % sides.Length].Load()["ms"]!);
+            for (int i = 0; i < sides.Length; i++) loads[(round + i) % sides.Length].Add(sides[(round + i) % sides.Length].Load());
         }
         foreach (Side side in sides) side.Dispose();
-        return [.. sides.Select((side, i) => (EngineResult.Median(ms[i]), side.ExtraMegabytes))];
+        return Array.ConvertAll(loads, Loaded.Median);
     }
 
     /// <summary>Our side: loads the file whenever a line comes, and answers with the milliseconds that it took.</summary>
@@ -100,6 +101,7 @@ internal static class LoadBench
         while (Console.ReadLine() is not null)
         {
             GC.Collect();
+            TimeSpan processor = Environment.CpuUsage.TotalTime;
             long start = Stopwatch.GetTimestamp();
             Module loaded = network ?? ModelFile.LoadAs(path, Model).Network;
             if (network is not null)
@@ -107,20 +109,28 @@ internal static class LoadBench
                 using WeightFile file = WeightFile.Open(path);
                 WeightLoading.Load(network, file);
             }
-            double ms = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            double ms = Stopwatch.GetElapsedTime(start).TotalMilliseconds, cpuMs = (Environment.CpuUsage.TotalTime - processor).TotalMilliseconds;
             if (loaded.StateDict().Any(s => float.IsNaN(s.Tensor.Span[^1]))) throw new InvalidOperationException("a tensor was not filled");
             long made = network is null ? loaded.StateDict().Sum(s => (long)s.Tensor.Length * sizeof(float)) : 0;
-            Answer(new JsonObject { ["ms"] = ms, ["new_bytes"] = made });
+            Answer(new JsonObject { ["ms"] = ms, ["cpu_ms"] = cpuMs, ["new_bytes"] = made });
         }
         return 0;
     }
 
     private static void Answer(JsonObject values) => Console.Out.WriteLine(values.ToJsonString(JsonSerializerOptions.Web));
 
+    /// <summary>One load, or the medians of several.</summary>
+    private readonly record struct Loaded(double Ms, double CpuMs, double ExtraMegabytes)
+    {
+        public static Loaded Median(List<Loaded> loads) =>
+            new(EngineResult.Median(loads.Select(l => l.Ms)), EngineResult.Median(loads.Select(l => l.CpuMs)), EngineResult.Median(loads.Select(l => l.ExtraMegabytes)));
+    }
+
     /// <summary>A process that loads on demand, and sleeps otherwise.</summary>
     private sealed class Side : IDisposable
     {
         private readonly Process process;
+        private readonly double extraMegabytes;
 
         public Side(ProcessStartInfo start)
         {
@@ -129,20 +139,15 @@ internal static class LoadBench
             Answer();
             long before = Status("VmRSS");
             File.WriteAllText($"/proc/{process.Id}/clear_refs", "5"); // proc(5): from now on the peak is what is held at the most
-            JsonObject first = Load();
-            (FirstMs, ExtraMegabytes) = ((double)first["ms"]!, (Status("VmHWM") - before - (long)first["new_bytes"]!) / 1e6);
+            JsonObject first = Ask();
+            extraMegabytes = (Status("VmHWM") - before - (long)first["new_bytes"]!) / 1e6;
+            First = Of(first);
         }
 
-        public double FirstMs { get; }
+        /// <summary>The process's first load.</summary>
+        public Loaded First { get; }
 
-        public double ExtraMegabytes { get; }
-
-        public JsonObject Load()
-        {
-            process.StandardInput.WriteLine("load");
-            process.StandardInput.Flush();
-            return Answer();
-        }
+        public Loaded Load() => Of(Ask());
 
         public void Dispose()
         {
@@ -150,6 +155,15 @@ internal static class LoadBench
             if (!process.WaitForExit(TimeSpan.FromSeconds(10))) process.Kill();
             process.Dispose();
         }
+
+        private JsonObject Ask()
+        {
+            process.StandardInput.WriteLine("load");
+            process.StandardInput.Flush();
+            return Answer();
+        }
+
+        private Loaded Of(JsonObject answer) => new((double)answer["ms"]!, (double)answer["cpu_ms"]!, extraMegabytes);
 
         private JsonObject Answer() => JsonNode.Parse(process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("a side ended"))!.AsObject();
 

@@ -1,7 +1,7 @@
 """PyTorch's side of `Delineate.Bench load` (which starts it; it is not meant to be run by hand).
 
     load_bench.py make FOLDER         saves fcn_resnet101 of torchvision, full size with auxiliary head, random weights, in both formats of torch.save
-    load_bench.py serve FILE WORK     loads the file whenever a line comes, and answers with the milliseconds that it took
+    load_bench.py serve FILE WORK     loads the file whenever a line comes, and answers with the milliseconds that it took, by the clock and of processor time
 
 WORK is `new`, torch.load alone, or `into`, torch.load and load_state_dict of a network that exists.
 """
@@ -38,13 +38,13 @@ def serve(path, work):
     for _ in sys.stdin:
         state = None  # what the last load made is given back before the next
         gc.collect()
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         state = torch.load(path, map_location="cpu")
         if target is not None:
             target.load_state_dict(state)
-        took = time.perf_counter() - start
+        took, processor = time.perf_counter() - start, time.process_time() - processor
         made = 0 if target is not None else sum(t.numel() * t.element_size() for t in state.values())
-        print(json.dumps({"ms": took * 1e3, "new_bytes": made}), flush=True)
+        print(json.dumps({"ms": took * 1e3, "cpu_ms": processor * 1e3, "new_bytes": made}), flush=True)
 
 
 if __name__ == "__main__":

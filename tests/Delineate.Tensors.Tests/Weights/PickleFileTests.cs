@@ -112,6 +112,22 @@ public sealed class PickleFileTests
     }
 
     [Fact]
+    public void Shapes_that_are_used_again_and_again_cannot_fill_the_memory()
+    {
+        CheckpointBuilder builder = new CheckpointBuilder().Global("torch._utils", "_rebuild_tensor_v2").Op((byte)'q', 0)
+            .Op('(').Storage("FloatStorage", "0", 1).Number(0).Numbers([.. Enumerable.Repeat(1L, 32)]).Op((byte)'q', 2, (byte)'h', 2, (byte)'t', (byte)'q', 1);
+        for (int i = 0; i < 1000; i++) builder.Op((byte)'h', 0, (byte)'h', 1, (byte)'R');
+        Assert.Contains("more memory", Refusal(builder.BuildPickle()), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData((byte)'}')]
+    [InlineData((byte)']')]
+    [InlineData((byte)'N')]
+    public void A_file_of_nothing_but_objects_cannot_fill_the_memory(byte opcode) =>
+        Assert.Contains("4,000,000 steps", Refusal(new CheckpointBuilder().Op([.. Enumerable.Repeat(opcode, 4_000_001)]).BuildPickle()), StringComparison.Ordinal);
+
+    [Fact]
     public void Arrays_that_share_bytes_cannot_claim_without_end()
     {
         var builder = new CheckpointBuilder().Op('}').Bytes(new byte[40_000]).Op((byte)'q', 1).Op('0');
