@@ -135,6 +135,8 @@ internal sealed class Peer : IDisposable
         var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(PeersFolder, script), .. arguments]);
         start.Environment["OMP_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
         start.Environment["OMP_WAIT_POLICY"] = "passive"; // a spinning thread would take a core from whoever is measured next
+        // glibc would give every large map back to the system and take it anew, page by page; with these it keeps them, as the other engines do.
+        start.Environment["MALLOC_MMAP_THRESHOLD_"] = start.Environment["MALLOC_TRIM_THRESHOLD_"] = (8L << 30).ToString(CultureInfo.InvariantCulture);
         string blas = Path.Combine(PeersFolder, "openblas");
         if (Directory.Exists(blas)) start.Environment["LD_LIBRARY_PATH"] = blas;
         else if (!Interlocked.Exchange(ref warned, true)) Console.Error.WriteLine("warning: without bench/peers/setup.sh PyTorch runs on the reference BLAS, which is slow");
