@@ -23,10 +23,12 @@ public sealed record FileReply(int Status, byte[] Body)
 {
     public IReadOnlyDictionary<string, string> Fields { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>So many bytes of the body are sent, then the connection ends, or with <see cref="Stalls"/> nothing more comes.</summary>
+    /// <summary>So many bytes of the body are sent, then the connection ends, or with <see cref="Stalls"/> nothing more comes, with <see cref="Drips"/> a byte now and then.</summary>
     public int? CutAfter { get; init; }
 
     public bool Stalls { get; init; }
+
+    public bool Drips { get; init; }
 
     /// <summary>In pieces with the length of each before it, so that the length of all is not told.</summary>
     public bool IsChunked { get; init; }
@@ -145,6 +147,11 @@ public sealed class FileServer : IDisposable
         else await stream.WriteAsync(sent, end.Token);
         if (reply.IsChunked && reply.CutAfter is null) await stream.WriteAsync("0\r\n\r\n"u8.ToArray(), end.Token);
         await stream.FlushAsync(end.Token);
+        for (int at = sent.Length; reply.Drips && at < reply.Body.Length; at++)
+        {
+            await Task.Delay(10, end.Token);
+            await stream.WriteAsync(reply.Body.AsMemory(at, 1), end.Token);
+        }
         if (reply.Stalls) await Task.Delay(Timeout.Infinite, end.Token);
     }
 }

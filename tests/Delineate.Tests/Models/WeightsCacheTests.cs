@@ -102,9 +102,10 @@ public sealed class WeightsCacheTests : IDisposable
     {
         LeavePart(Other[..100_000], "\"old\"");
         using var server = new FileServer(r => FileReply.Of(r with { Fields = r.Fields.Where(f => f.Key != "If-Range").ToDictionary() }, Content, "\"new\""));
-        await Open(server).Pull(Toy);
+        await Open(server).Pull(Toy, note: notes.Add);
         AssertThere();
         Assert.Equal([100_000, null], server.Requests.Select(r => r.From));
+        Assert.StartsWith("the server has no such part of the file", Assert.Single(notes), StringComparison.Ordinal); // told before anything was joined
     }
 
     [Theory]
@@ -125,9 +126,10 @@ public sealed class WeightsCacheTests : IDisposable
     {
         LeavePart(Content[..100_000], null);
         using var server = new FileServer(r => r.From is null ? FileReply.Of(r, Content) : new FileReply(416, []));
-        await Open(server).Pull(Toy);
+        await Open(server).Pull(Toy, note: notes.Add);
         AssertThere();
         Assert.Equal([100_000, null], server.Requests.Select(r => r.From));
+        Assert.StartsWith("the server has no such part of the file", Assert.Single(notes), StringComparison.Ordinal); // told before anything was joined
     }
 
     [Fact]
@@ -135,9 +137,10 @@ public sealed class WeightsCacheTests : IDisposable
     {
         LeavePart(Content[..100_000], null);
         using var server = new FileServer(r => FileReply.Of(r, Content) is { Status: 206 } part ? part.With("Content-Range", "bytes 99999-299999/300000") : FileReply.Of(r, Content));
-        await Open(server).Pull(Toy);
+        await Open(server).Pull(Toy, note: notes.Add);
         AssertThere();
         Assert.Equal([100_000, null], server.Requests.Select(r => r.From));
+        Assert.StartsWith("the server has no such part of the file", Assert.Single(notes), StringComparison.Ordinal); // told before anything was joined
     }
 
     [Theory]
@@ -246,10 +249,21 @@ public sealed class WeightsCacheTests : IDisposable
     public async Task A_transfer_that_stands_still_is_begun_anew_from_where_it_stood(int after)
     {
         using var server = new FileServer(r => FileReply.Of(r, Content) with { CutAfter = r.Number == 0 ? after : null, Stalls = r.Number == 0 });
-        await Open(server, stall: 0.3).Pull(Toy, note: notes.Add);
+        await Open(server, stall: 3).Pull(Toy, note: notes.Add);
         AssertThere();
         Assert.Equal([null, after == 0 ? null : after], server.Requests.Take(2).Select(r => r.From));
-        Assert.StartsWith("the transfer stood still for 0.3 s", notes[0], StringComparison.Ordinal);
+        Assert.StartsWith("the transfer stood still for 3 s", notes[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_transfer_of_a_few_bytes_now_and_then_counts_as_standing_still()
+    {
+        using var never = new CancellationTokenSource(TimeSpan.FromMinutes(2)); // the drops alone would take half an hour
+        using var server = new FileServer(r => FileReply.Of(r, Content) with { CutAfter = r.Number == 0 ? 100_000 : null, Drips = r.Number == 0 });
+        await Open(server, stall: 3).Pull(Toy, note: notes.Add, cancel: never.Token);
+        AssertThere();
+        Assert.InRange(server.Requests[1].From!.Value, 100_000, 104_000);
+        Assert.StartsWith("the transfer stood still for 3 s", notes[0], StringComparison.Ordinal);
     }
 
     [Fact]
