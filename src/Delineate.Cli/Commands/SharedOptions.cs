@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Delineate.Data;
+using Delineate.Models;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
 
@@ -112,7 +113,7 @@ internal static class SharedOptions
     public static string ExistingFile(string path) =>
         File.Exists(path) ? path
         : Directory.Exists(path) ? throw new UserException($"{path} is a folder, not a file")
-        : throw new UserException($"there is no file {path}{NearFile(path)}");
+        : throw new UserException($"there is no file {path}{Published(path) ?? NearFile(path)}");
 
     /// <summary>Makes a folder for results where it is missing.</summary>
     /// <exception cref="UserException">A file stands in its way, or it may not be made.</exception>
@@ -128,6 +129,10 @@ internal static class SharedOptions
             throw new UserException($"the folder {path} cannot be made: {e.Message}");
         }
     }
+
+    /// <summary>For the name of published weights, or of their file, the command that fetches them.</summary>
+    private static string? Published(string path) =>
+        PublishedWeights.All.FirstOrDefault(w => w.Name == path || w.FileName == Path.GetFileName(path)) is { } weights ? $": 'delineate weights pull {weights.Name}' fetches these weights" : null;
 
     private static string NearFile(string path)
     {
