@@ -37,7 +37,8 @@ internal sealed class TrainingSession
         });
         if (!state.IsFinished(stage.Recipe))
         {
-            terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}{(stage.Count > 1 ? $" of stage {stage.Number}" : "")}; go on with: delineate train --resume {folder.Path}");
+            string which = stage.Count > 1 ? $" of stage {stage.Number}" : "";
+            terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}{which}; go on with: delineate train --resume {folder.Path}");
             return null;
         }
         Model best = ModelFile.Load(folder.Best);
@@ -129,12 +130,13 @@ internal sealed class TrainingSession
     private void PrintEpoch(TrainingStage stage, EpochRecord r)
     {
         string score = r.MeanIou is { } iou ? string.Create(CultureInfo.InvariantCulture, $"  mean IoU {100 * iou:F1}  pixel accuracy {100 * r.PixelAccuracy:F1}") : "";
-        terminal.Note(string.Create(CultureInfo.InvariantCulture,
-            $"{(stage.Count > 1 ? $"{stage.Name}, " : "")}epoch {r.Epoch}/{stage.Recipe.Epochs}  loss {Loss(r.TrainLoss, 4)}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
+        string place = $"{(stage.Count > 1 ? $"{stage.Name}, " : "")}epoch {r.Epoch}/{stage.Recipe.Epochs}";
+        terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{place}  loss {Loss(r.TrainLoss, 4)}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
     }
 
     /// <summary>A loss with so many decimals; one summed over pixels has none worth showing.</summary>
-    private static string Loss(double loss, int decimals) => loss.ToString(Math.Abs(loss) < 1000 ? $"F{decimals}" : "F0", CultureInfo.InvariantCulture);
+    private static string Loss(double loss, int decimals) =>
+        loss.ToString(Math.Abs(loss) < 1000 ? $"F{decimals}" : "F0", CultureInfo.InvariantCulture);
 
     private sealed record StageResult(TrainingStage Stage, TrainingState State)
     {

@@ -37,6 +37,7 @@ internal readonly record struct StridedView(Shape Shape, long Offset, long[] Str
             throw new ShapeException($"axis {axis} of {Shape} cannot be cut into [{string.Join(", ", sizes.ToArray())}]: their product is not {Shape[place]}");
         long[] cut = RowMajor(Shape.Of(sizes)).Strides;
         for (int i = 0; i < cut.Length; i++) cut[i] *= Strides[place];
-        return new StridedView(Shape.Of([.. Shape.AsSpan()[..place], .. sizes, .. Shape.AsSpan()[(place + 1)..]]), Offset, [.. Strides[..place], .. cut, .. Strides[(place + 1)..]]);
+        Shape shape = [.. Shape.AsSpan()[..place], .. sizes, .. Shape.AsSpan()[(place + 1)..]];
+        return new StridedView(shape, Offset, [.. Strides[..place], .. cut, .. Strides[(place + 1)..]]);
     }
 }

@@ -36,7 +36,8 @@ public sealed class FcnVgg : Layer
     /// <summary>torchvision's <c>vgg16</c> under this network's names; its first two fully connected layers are convolutions here.</summary>
     public static readonly BackboneNames Names = new("classifier.6.",
     [
-        .. VggStages.Sizes.SelectMany((s, stage) => Enumerable.Range(0, s.Convolutions).Select(i => ($"{Vgg.ConvolutionName(stage, i)}.", $"{ConvolutionName(stage, i)}."))),
+        .. VggStages.Sizes.SelectMany((s, stage) => Enumerable.Range(0, s.Convolutions)
+            .Select(i => ($"{Vgg.ConvolutionName(stage, i)}.", $"{ConvolutionName(stage, i)}."))),
         ("classifier.0.", "fc6."), ("classifier.3.", "fc7."),
     ]);
 

@@ -26,8 +26,11 @@ public sealed record LoadedWeights(IReadOnlyList<string> Taken, IReadOnlyList<st
         return [.. names.Select(name => Beginnings(name).FirstOrDefault(part => !mixed.Contains(part)) ?? name).Distinct()];
     }
 
-    private static string Listed(IReadOnlyList<string> parts) =>
-        string.Join(", ", parts.Take(MostNamed).Select(p => p.Length <= LongestName ? p : p[..LongestName] + "…")) + (parts.Count > MostNamed ? $" and {parts.Count - MostNamed} more" : "");
+    private static string Listed(IReadOnlyList<string> parts)
+    {
+        string rest = parts.Count > MostNamed ? $" and {parts.Count - MostNamed} more" : "";
+        return string.Join(", ", parts.Take(MostNamed).Select(p => p.Length <= LongestName ? p : p[..LongestName] + "…")) + rest;
+    }
 
     /// <summary>a, a.b and a.b.weight of a.b.weight.</summary>
     private static IEnumerable<string> Beginnings(string name)

@@ -103,7 +103,8 @@ public static class ModelFile
         using WeightFile file = WeightFile.Open(path);
         Dictionary<string, Shape> shapes = Shapes(model);
         LoadedWeights loaded = Loaded(shapes.Keys, file, name => Fits(file, name, shapes), name => Fits(file, name, shapes));
-        if (loaded.Taken.Count == 0) throw new WeightsFormatException(path, "names and shapes", $"no tensor of this file fits {model.Name}: the networks have nothing in common");
+        if (loaded.Taken.Count == 0)
+            throw new WeightsFormatException(path, "names and shapes", $"no tensor of this file fits {model.Name}: the networks have nothing in common");
         WeightLoading.Load(model.Network, file, name => !Fits(file, name, shapes));
         return loaded;
     }

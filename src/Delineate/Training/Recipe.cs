@@ -252,7 +252,8 @@ public sealed record Recipe
     private IReadOnlyList<Recipe> StageRecipes(string source) => Stages.Count == 0 ? [this] : [.. Stages.Select((json, i) =>
     {
         string place = $"{source}, stage {i + 1}";
-        if (json.ValueKind != JsonValueKind.Object) throw new RecipeException($"{place}: a stage is an object in braces with keys of a recipe, not {json.ValueKind.ToString().ToLowerInvariant()}");
+        if (json.ValueKind != JsonValueKind.Object)
+            throw new RecipeException($"{place}: a stage is an object in braces with keys of a recipe, not {json.ValueKind.ToString().ToLowerInvariant()}");
         if (json.TryGetProperty("stages", out _)) throw new RecipeException($"{place}: a stage has no stages of its own");
         try
         {
@@ -276,7 +277,14 @@ public sealed record Recipe
             string names = string.Join(", ", classes.Names.Take(12)) + (classes.Count > 12 ? ", …" : "");
             throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({names})");
         }
-        var loss = new SemanticLossOptions { Summed = SummedLoss, AuxWeight = AuxWeight, DiceWeight = DiceWeight, LabelSmoothing = LabelSmoothing, ClassWeights = ClassWeights };
+        var loss = new SemanticLossOptions
+        {
+            Summed = SummedLoss,
+            AuxWeight = AuxWeight,
+            DiceWeight = DiceWeight,
+            LabelSmoothing = LabelSmoothing,
+            ClassWeights = ClassWeights,
+        };
         Model model = ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide, Standardize = Standardize }, Seed, loss);
         Freeze(model);
         return model;
@@ -320,7 +328,8 @@ public sealed record Recipe
         ParameterGroup[] groups = [.. model.Network.NamedParameters().Where(p => p.Tensor.RequiresGrad)
             .GroupBy(p => (IsAuxiliary: model.IsAuxiliary(p.Name), IsBias: biasesApart && IsBias(p.Name)))
             .OrderBy(g => g.Key)
-            .Select(g => new ParameterGroup(g, (g.Key.IsAuxiliary ? AuxLearningRateScale : 1) * (g.Key.IsBias ? BiasLearningRateScale : 1), g.Key.IsBias ? BiasWeightDecay : null))];
+            .Select(g => new ParameterGroup(g,
+                (g.Key.IsAuxiliary ? AuxLearningRateScale : 1) * (g.Key.IsBias ? BiasLearningRateScale : 1), g.Key.IsBias ? BiasWeightDecay : null))];
         return Optimizer switch
         {
             OptimizerKind.Sgd => new Sgd(groups, new SgdOptions { Momentum = Momentum, Nesterov = Nesterov, WeightDecay = WeightDecay }),

@@ -175,7 +175,9 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>One optimizer step on the gradient of a few batches: the mean of theirs, or with a summed loss their sum. Returns the sums of the loss's terms over them.</summary>
+    /// <summary>
+    /// One optimizer step on the gradient of a few batches: the mean of theirs, or with a summed loss their sum. Returns the sums of the loss's terms over them.
+    /// </summary>
     private Dictionary<string, double> Step(Batch[] group, double rate)
     {
         using RandomScope random = RandomScope.Begin(recipe.Seed ^ StepStream, (ulong)state.Epoch, (ulong)state.Step);

@@ -118,7 +118,8 @@ public sealed class TrainingRun
             Progress = p => Progress?.Invoke(stage, p),
             EpochDone = r => EpochDone?.Invoke(stage, r),
         };
-        if (trainer.State.Step > 0) News?.Invoke($"resumed at step {trainer.State.Step} in epoch {Math.Min(stage.Recipe.Epochs, trainer.State.Epoch + 1)}{(stage.Count > 1 ? $" of stage {stage.Number}" : "")}");
+        string which = stage.Count > 1 ? $" of stage {stage.Number}" : "";
+        if (trainer.State.Step > 0) News?.Invoke($"resumed at step {trainer.State.Step} in epoch {Math.Min(stage.Recipe.Epochs, trainer.State.Epoch + 1)}{which}");
         foreach (string note in trainer.Notes) News?.Invoke(note);
         return trainer.Run(cancel);
     }
@@ -152,7 +153,8 @@ public sealed class TrainingRun
             foreach (TrainingStage next in Stages.Skip(stage.Number))
             {
                 IReadOnlyCollection<(string, Shape)> its = Tensors(next);
-                if (!its.Any(before.Contains)) throw new RecipeException($"stage {next.Number}: {next.Recipe.Model} has no tensor in common with stage {next.Number - 1}, {Stages[next.Number - 2].Recipe.Model}");
+                if (!its.Any(before.Contains))
+                    throw new RecipeException($"stage {next.Number}: {next.Recipe.Model} has no tensor in common with stage {next.Number - 1}, {Stages[next.Number - 2].Recipe.Model}");
                 before = its;
             }
         }

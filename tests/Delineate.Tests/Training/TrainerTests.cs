@@ -141,13 +141,15 @@ public sealed class TrainerTests : IDisposable
     {
         var sizes = new List<(int, int)>();
         var network = new Conv2d(new Philox(5), 3, 2, 1);
-        var model = new SemanticModel("pointwise", network, x =>
+        var model = new SemanticModel("pointwise", network, Seen, minimumSize: 1) { Classes = new Squares(1).Classes };
+        TinyRun.Train(model, Plain with { BatchSize = 1 }, run.Folder, new Squares(3, side: 27));
+        Assert.Equal([(27, 27), (27, 27), (27, 27)], sizes);
+
+        SemanticLogits Seen(Tensor x)
         {
             sizes.Add((x.Shape[1], x.Shape[2]));
             return new SemanticLogits(network.Forward(x));
-        }, minimumSize: 1) { Classes = new Squares(1).Classes };
-        TinyRun.Train(model, Plain with { BatchSize = 1 }, run.Folder, new Squares(3, side: 27));
-        Assert.Equal([(27, 27), (27, 27), (27, 27)], sizes);
+        }
     }
 
     [Fact]

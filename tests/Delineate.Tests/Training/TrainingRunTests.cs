@@ -109,6 +109,18 @@ public sealed class TrainingRunTests : IDisposable
     }
 
     [Fact]
+    public void It_is_the_best_weights_not_the_last_that_the_next_stage_takes()
+    {
+        KilledAfterTheFirstStage(resumed);
+        Model other = Narrow(Fcns with { Seed = 77 });
+        ModelFile.Save(Path.Combine(resumed.Path, "stage1", "best.safetensors"), other);
+        Cancelled(resumed, afterSteps: 1);
+        SortedDictionary<string, float[]> start = TinyRun.Tensors(Path.Combine(resumed.Path, "stage2", "last.safetensors"));
+        float[] expected = RawTensor.Of(other.Network.StateDict().Single(s => s.Name == "fc7.weight").Tensor).ToArray();
+        TensorAssert.Close(Array.ConvertAll(expected, v => (double)v), start["fc7.weight"], 1e-3);
+    }
+
+    [Fact]
     public void Frozen_upsampling_stays_bilinear_to_the_end()
     {
         NewRun(undisturbed).Run();
