@@ -10,7 +10,10 @@ using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary>One option for every key of a recipe: <c>learningRate</c> is <c>--learning-rate</c>. What they set wins over <c>--recipe</c>, which wins over the defaults.</summary>
+/// <summary>
+/// One option for every key of a recipe but its stages: <c>learningRate</c> is <c>--learning-rate</c>. What they set wins over <c>--recipe</c>, in each of its
+/// stages too, and that over the defaults.
+/// </summary>
 internal sealed class RecipeOptions
 {
     private const string Essentials = "Recipe", Network = "Recipe: the network", Images = "Recipe: what training does to images", Steps = "Recipe: optimizer and learning rate",
@@ -23,7 +26,7 @@ internal sealed class RecipeOptions
         (Essentials, "epochs", "-e", "Passes over the training set"),
         (Essentials, "batchSize", "-b", "Images to a forward pass"),
         (Essentials, "learningRate", "--lr", "The rate after warm-up"),
-        (Essentials, "cropSize", "--crop", "Training crops, height and width; one number is a square"),
+        (Essentials, "cropSize", "--crop", "Training crops, height and width; one number is a square, none takes whole images"),
         (Essentials, "seed", "", "The run's random numbers: the same seed gives the same weights"),
         (Network, "options.outputStride", "", "FCN: the scored map is this many times smaller than the image: 8, 16 or 32"),
         (Network, "options.hybridDilation", "", "FCN and DeepLabV3 on ResNet: neighbouring blocks dilate differently, so that no pixel is left out"),
@@ -31,6 +34,7 @@ internal sealed class RecipeOptions
         (Network, "options.channels", "", "U-Net: channels of the first level; each level below has twice as many"),
         (Network, "options.depth", "", "U-Net: how many times the image is halved"),
         (Network, "options.bilinear", "", "U-Net: interpolate instead of learning transposed convolutions"),
+        (Network, "frozen", "", "Parts that keep their starting weights, by the beginnings of their parameters' names"),
         (Images, "baseSize", "", "Resize the short side to a random size from min-scale to max-scale times this; none keeps sizes"),
         (Images, "minScale", "", "The least of the random scales"),
         (Images, "maxScale", "", "The greatest of the random scales"),
@@ -39,7 +43,7 @@ internal sealed class RecipeOptions
         (Images, "colorJitter", "", "Strength of random brightness, contrast and saturation, 0 to 1"),
         (Images, "standardize", "", "Bring each image to mean 0 and deviation 1 by its own figures: for uneven light"),
         (Steps, "optimizer", "", "The rule that turns gradients into steps"),
-        (Steps, "accumulateBatches", "", "Forward passes averaged into one step: a larger batch in the same memory"),
+        (Steps, "accumulateBatches", "", "Forward passes that make one step, averaged, or added where the loss is summed: a larger batch in the same memory"),
         (Steps, "checkpointing", "", "Keep only blocks' inputs for the backward pass and compute the rest again: less memory, about a third more time"),
         (Steps, "schedule", "", "How the rate falls over the run"),
         (Steps, "polyPower", "", "Exponent of poly"),
@@ -51,7 +55,10 @@ internal sealed class RecipeOptions
         (Steps, "momentum", "", "Momentum of SGD"),
         (Steps, "nesterov", "", "Nesterov's form of momentum"),
         (Steps, "weightDecay", "--wd", "Weight decay"),
+        (Steps, "biasLearningRateScale", "", "Biases learn at this multiple of the rate"),
+        (Steps, "biasWeightDecay", "", "Weight decay of biases; none is the weights'"),
         (Steps, "clipGradientNorm", "", "Shorten longer gradients to this length"),
+        (Loss, "summedLoss", "", "Sum the cross-entropy over the pixels instead of averaging it, as the first FCNs did at rates of 1e-10"),
         (Loss, "auxWeight", "", "Weight of the auxiliary head's loss"),
         (Loss, "diceWeight", "", "Weight of a soft Dice loss beside the cross-entropy"),
         (Loss, "labelSmoothing", "", "Share of the target that is spread over all classes"),
@@ -129,20 +136,25 @@ internal sealed class RecipeOptions
         {
             return Recipe.Parse(recipe.ToJsonString(), Source);
         }
-        catch (RecipeException e) when (e.Message.StartsWith(Source + ": ", StringComparison.Ordinal))
+        catch (RecipeException e) when (e.Message.StartsWith(Source, StringComparison.Ordinal))
         {
-            string problem = e.Message[(Source.Length + 2)..];
-            string key = problem.Split(' ')[0];
-            throw new UserException(Keys.Any(k => k.Key == key) ? Name(key) + problem[key.Length..] : problem);
+            string[] parts = e.Message[Source.Length..].Split(": ", 2); // the stage, if it is about one, and the problem
+            string key = parts[1].Split(' ')[0], where = parts[0].TrimStart(',', ' ');
+            throw new UserException((Keys.Any(k => k.Key == key) ? Name(key) + parts[1][key.Length..] : parts[1]) + (where.Length > 0 ? $" ({where})" : ""));
         }
     }
 
     private static void Set(JsonObject recipe, string key, string text)
     {
         string[] path = key.Split('.');
-        JsonObject owner = path.Length == 1 ? recipe : recipe[path[0]]!.AsObject();
-        if (key == "cropSize" && text.AsSpan().IndexOfAny(",x×") < 0) text = $"{text},{text}";
-        owner[path[^1]] = KeyKind.Of(key).Parse(text, Name(key));
+        if (key == "cropSize" && text is not ("none" or "null") && text.AsSpan().IndexOfAny(",x×") < 0) text = $"{text},{text}";
+        JsonNode? value = KeyKind.Of(key).Parse(text, Name(key));
+        (path.Length == 1 ? recipe : recipe[path[0]]!.AsObject())[path[^1]] = value;
+        foreach (JsonNode? stage in recipe["stages"]!.AsArray())
+        {
+            bool isItsOwn = (path.Length == 1 ? stage : stage![path[0]]) is JsonObject owner && owner.Remove(path[^1]);
+            if (isItsOwn && key == "model") throw new UserException("--model cannot be set where the stages of the recipe name their networks");
+        }
     }
 
     private static JsonNode? At(JsonObject recipe, string key) => key.Split('.').Aggregate((JsonNode?)recipe, (node, part) => node?[part]);
@@ -167,6 +179,8 @@ internal sealed record KeyKind(Type Type, bool Nullable)
         : IsWhole ? "N" : "X";
 
     private bool IsList => Type.IsGenericType;
+
+    private bool ItemsAreTexts => IsList && ItemKind.Type == typeof(string);
 
     private bool IsWhole => Type == typeof(int) || Type == typeof(ulong);
 
@@ -198,7 +212,8 @@ internal sealed record KeyKind(Type Type, bool Nullable)
             if (IsList) return new JsonArray();
             throw Refuse("a value");
         }
-        if (IsList) return new JsonArray([.. text.Split([',', 'x', '×'], StringSplitOptions.TrimEntries).Select(item => ItemKind.Parse(item, option))]);
+        char[] between = ItemsAreTexts ? [','] : [',', 'x', '×'];
+        if (IsList) return new JsonArray([.. text.Split(between, StringSplitOptions.TrimEntries).Select(item => ItemKind.Parse(item, option))]);
         if (Type == typeof(string)) return JsonValue.Create(text);
         if (Type == typeof(bool)) return bool.TryParse(text, out bool flag) ? JsonValue.Create(flag) : throw Refuse("true or false");
         if (Type.IsEnum)

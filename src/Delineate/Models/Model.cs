@@ -34,6 +34,9 @@ public abstract class Model
     /// <summary>The layers whose size depends on the number of classes, by parameter name: they start anew when weights for other classes are loaded.</summary>
     public virtual bool IsScoreLayer(string parameterName) => false;
 
+    /// <summary>How weights of the classifier that the network is built on fit into it; null where there is no such classifier.</summary>
+    public BackboneNames? BackboneNames { get; init; }
+
     /// <summary>What the network costs for one image of a size: parameters, multiply-adds and memory, layer by layer, in evaluation.</summary>
     /// <exception cref="GraphException">The network cannot be traced.</exception>
     /// <exception cref="ShapeException">The image is too small for it.</exception>

@@ -15,7 +15,7 @@ public static class ModelCatalog
         new("fcn_resnet18", "FCN on a dilated ResNet-18: small and quick (Long 2015, He 2016)", (random, o, classes) => OnResNet(random, 18, o, classes)),
         new("fcn_resnet50", "FCN on a dilated ResNet-50, as torchvision's (Long 2015, He 2016)", (random, o, classes) => OnResNet(random, 50, o, classes), IsTorchvision: true),
         new("fcn_resnet101", "FCN on a dilated ResNet-101, as torchvision's (Long 2015, He 2016)", (random, o, classes) => OnResNet(random, 101, o, classes), IsTorchvision: true),
-        new("fcn_resnet18_tconv", "FCN on ResNet-18 with one learned transposed convolution, as textbooks teach it (Zhang 2023)", (random, _, classes) => Plain(new FcnTransposed(random, classes))),
+        new("fcn_resnet18_tconv", "FCN on ResNet-18 with one learned transposed convolution, as textbooks teach it (Zhang 2023)", (random, _, classes) => Plain(new FcnTransposed(random, classes), ResNetClassifier.Names)),
         new("fcn32s_vgg16", "the first FCN: VGG-16, scores at 1/32 (Long 2015)", (random, _, classes) => OnVgg(random, classes, 32)),
         new("fcn16s_vgg16", "FCN-32s with the fourth pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 16)),
         new("fcn8s_vgg16", "FCN-16s with the third pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 8)),
@@ -23,7 +23,7 @@ public static class ModelCatalog
         new("deeplabv3_resnet50", "DeepLabV3 on a dilated ResNet-50, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 50, o, classes), IsTorchvision: true),
         new("deeplabv3_resnet101", "DeepLabV3 on a dilated ResNet-101, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 101, o, classes), IsTorchvision: true),
         new("deeplabv3_mobilenet_v3_large", "DeepLabV3 on MobileNetV3, as torchvision's: quick (Chen 2017, Howard 2019)", (random, o, classes) => OnMobileNet(random, o, classes), IsTorchvision: true),
-        new("lraspp_mobilenet_v3_large", "LR-ASPP on MobileNetV3, as torchvision's: the quickest (Howard 2019)", (random, _, classes) => Plain(new Lraspp(random, classes)), IsTorchvision: true),
+        new("lraspp_mobilenet_v3_large", "LR-ASPP on MobileNetV3, as torchvision's: the quickest (Howard 2019)", (random, _, classes) => Plain(new Lraspp(random, classes), MobileNetV3.Names), IsTorchvision: true),
         new("unet", "U-Net: few images, fine outlines, microscopy (Ronneberger 2015)", UNet),
     ];
 
@@ -50,6 +50,7 @@ public static class ModelCatalog
             Preprocessing = preprocessing ?? new(),
             LossOptions = loss ?? new(),
             EveryHead = made.EveryHead,
+            BackboneNames = made.Names,
         };
     }
 
@@ -66,11 +67,11 @@ public static class ModelCatalog
     private static Network OnResNet(Philox random, int depth, ModelOptions options, int classes)
     {
         var fcn = new Fcn(random, new FcnOptions { Depth = depth, NumClasses = classes, OutputStride = options.OutputStride, HybridDilation = options.HybridDilation, AuxiliaryHead = options.AuxiliaryHead });
-        return new Network(fcn, x => fcn.Forward(x), EveryHead: options.AuxiliaryHead ? x => fcn.Forward(x, auxiliary: true) : null);
+        return new Network(fcn, x => fcn.Forward(x), ResNetClassifier.Names, EveryHead: options.AuxiliaryHead ? x => fcn.Forward(x, auxiliary: true) : null);
     }
 
     private static Network OnVgg(Philox random, int classes, int stride, bool atOnce = false) =>
-        Plain(new FcnVgg(random, new FcnVggOptions { NumClasses = classes, Stride = stride, AtOnce = atOnce }));
+        Plain(new FcnVgg(random, new FcnVggOptions { NumClasses = classes, Stride = stride, AtOnce = atOnce }), FcnVgg.Names);
 
     private static Network DeepLab(Philox random, int depth, ModelOptions options, int classes)
     {
@@ -81,13 +82,13 @@ public static class ModelCatalog
             Rates = [.. new[] { 96, 192, 288 }.Select(field => field / options.OutputStride)],
             AuxiliaryHead = options.AuxiliaryHead,
         });
-        return new Network(network, x => network.Forward(x), EveryHead: options.AuxiliaryHead ? x => network.Forward(x, auxiliary: true) : null);
+        return new Network(network, x => network.Forward(x), ResNetClassifier.Names, EveryHead: options.AuxiliaryHead ? x => network.Forward(x, auxiliary: true) : null);
     }
 
     private static Network OnMobileNet(Philox random, ModelOptions options, int classes)
     {
         DeepLabV3 network = DeepLabV3.OnMobileNetV3(random, classes, options.AuxiliaryHead);
-        return new Network(network, x => network.Forward(x), EveryHead: options.AuxiliaryHead ? x => network.Forward(x, auxiliary: true) : null);
+        return new Network(network, x => network.Forward(x), MobileNetV3.Names, EveryHead: options.AuxiliaryHead ? x => network.Forward(x, auxiliary: true) : null);
     }
 
     private static Network UNet(Philox random, ModelOptions options, int classes)
@@ -99,15 +100,16 @@ public static class ModelCatalog
             Depth = options.Depth,
             Decoder = options.Bilinear ? UNetDecoder.Bilinear : UNetDecoder.TransposedConvolution,
         });
-        return new Network(network, x => new SemanticLogits(network.Forward(x)), 1 << options.Depth);
+        return new Network(network, x => new SemanticLogits(network.Forward(x)), MinimumSize: 1 << options.Depth);
     }
 
-    private static Network Plain(Layer layer) => new(layer, x => new SemanticLogits(layer.Forward(x)));
+    private static Network Plain(Layer layer, BackboneNames names) => new(layer, x => new SemanticLogits(layer.Forward(x)), names);
 
     private static Entry Find(string name) =>
         Entries.FirstOrDefault(e => e.Name == name) ?? throw new UnknownModelException($"there is no model '{name}': {NearNames.Suggest(name, Names)}");
 
-    private sealed record Network(Module Module, Func<Tensor, SemanticLogits> Forward, int MinimumSize = 1, Func<Tensor, SemanticLogits>? EveryHead = null);
+    private sealed record Network(
+        Module Module, Func<Tensor, SemanticLogits> Forward, BackboneNames? Names = null, int MinimumSize = 1, Func<Tensor, SemanticLogits>? EveryHead = null);
 
     private sealed record Entry(string Name, string About, Func<Philox, ModelOptions, int, Network> Make, bool IsTorchvision = false);
 }

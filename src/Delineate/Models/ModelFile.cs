@@ -69,21 +69,44 @@ public static class ModelFile
     }
 
     /// <summary>
-    /// Puts the weights of the same network, from a model file or a PyTorch checkpoint, into a model. Score layers made for another number of classes
-    /// keep the model's own values. Returns the names that did.
+    /// Puts weights from a model file or a PyTorch checkpoint into a model: those of the same network, of which score layers made for another number of
+    /// classes are left out, or those of the classifier that the network is built on (<see cref="Model.BackboneNames"/>). What the file lacks keeps the
+    /// model's own values.
     /// </summary>
     /// <exception cref="WeightsFormatException">The file is damaged or of no known format.</exception>
     /// <exception cref="WeightsMismatchException">It holds another network.</exception>
-    public static IReadOnlyList<string> LoadInto(Model model, string path)
+    public static LoadedWeights LoadInto(Model model, string path)
     {
         ArgumentNullException.ThrowIfNull(model);
         using WeightFile file = WeightFile.Open(path);
-        Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
-        return [.. WeightLoading.Load(model.Network, file, StartsAnew).Where(shapes.ContainsKey)];
+        Dictionary<string, Shape> shapes = Shapes(model);
+        if (model.BackboneNames is { } names && names.Recognise(file, shapes))
+        {
+            IReadOnlyDictionary<string, RawTensor> renamed = names.Rename(file, shapes);
+            WeightLoading.Load(model.Network, renamed, name => shapes.ContainsKey(name) && !names.Cover(name), path);
+            return Loaded(shapes.Keys, file, renamed.ContainsKey, name => !names.IsLeftOut(name));
+        }
+        WeightLoading.Load(model.Network, file, StartsAnew);
+        return Loaded(shapes.Keys, file, name => !StartsAnew(name), shapes.ContainsKey);
 
-        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !SameShape(name));
+        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !Fits(file, name, shapes));
+    }
 
-        bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
+    /// <summary>
+    /// Puts those tensors of a file into a model that it has too, name and shape alike, and leaves the rest of both alone: from a network to the next one
+    /// of a staged training.
+    /// </summary>
+    /// <exception cref="WeightsFormatException">The file is damaged, of no known format, or has nothing that the model has.</exception>
+    public static LoadedWeights LoadShared(Model model, string path)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        using WeightFile file = WeightFile.Open(path);
+        Dictionary<string, Shape> shapes = Shapes(model);
+        LoadedWeights loaded = Loaded(shapes.Keys, file, name => Fits(file, name, shapes), name => Fits(file, name, shapes));
+        if (loaded.Taken.Count == 0)
+            throw new WeightsFormatException(path, "names and shapes", $"no tensor of this file fits {model.Name}: the networks have nothing in common");
+        WeightLoading.Load(model.Network, file, name => !Fits(file, name, shapes));
+        return loaded;
     }
 
     /// <summary>What a model file says of itself, without reading its weights.</summary>
@@ -110,6 +133,17 @@ public static class ModelFile
     }
 
     internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, file, IsTraining);
+
+    private static Dictionary<string, Shape> Shapes(Model model) => model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
+
+    private static bool Fits(WeightFile file, string name, Dictionary<string, Shape> shapes) =>
+        shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
+
+    private static LoadedWeights Loaded(IReadOnlyCollection<string> network, WeightFile file, Func<string, bool> isTaken, Func<string, bool> isUsed)
+    {
+        ILookup<bool, string> inFile = file.Tensors.Keys.Where(name => !IsTraining(name) && !WeightLoading.IsBatchCount(name)).ToLookup(isUsed);
+        return new LoadedWeights([.. network.Where(isTaken)], [.. network.Where(name => !isTaken(name))], [.. inFile[false]]) { Used = [.. inFile[true]] };
+    }
 
     private static bool IsTraining(string name) => name.StartsWith(TrainingPrefix, StringComparison.Ordinal);
 

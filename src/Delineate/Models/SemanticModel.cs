@@ -95,6 +95,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
                 IgnoreIndex = Classes.IgnoreIndex,
                 ClassWeights = LossOptions.ClassWeights is { } w ? Tensor.From([.. w], [w.Count]) : null,
                 LabelSmoothing = LossOptions.LabelSmoothing,
+                Reduction = LossOptions.Summed ? LossReduction.Sum : LossReduction.Mean,
             });
             terms.Add(($"{prefix}cross_entropy", loss.Item()));
             if (LossOptions.DiceWeight != 0)
