@@ -20,6 +20,7 @@ public static class ModelCatalog
         new("fcn16s_vgg16", "FCN-32s with the fourth pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 16)),
         new("fcn8s_vgg16", "FCN-16s with the third pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 8)),
         new("fcn8s_atonce_vgg16", "FCN-8s trained in one go, with scaled poolings (Shelhamer 2017)", (random, _, classes) => OnVgg(random, classes, 8, atOnce: true)),
+        new("fcn32s_alexnet", "the first FCN on AlexNet, as torchvision has that: scores at 1/32 (Long 2015)", (random, _, classes) => Plain(new FcnAlexNet(random, new FcnAlexNetOptions { NumClasses = classes }))),
         new("deeplabv3_resnet50", "DeepLabV3 on a dilated ResNet-50, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 50, o, classes), IsTorchvision: true),
         new("deeplabv3_resnet101", "DeepLabV3 on a dilated ResNet-101, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 101, o, classes), IsTorchvision: true),
         new("deeplabv3_mobilenet_v3_large", "DeepLabV3 on MobileNetV3, as torchvision's: quick (Chen 2017, Howard 2019)", (random, o, classes) => OnMobileNet(random, o, classes), IsTorchvision: true),

@@ -13,6 +13,7 @@ public sealed class ModelCatalogTests
     [InlineData("fcn_resnet50", 35_322_218)]
     [InlineData("fcn_resnet101", 54_314_346)]
     [InlineData("unet", 31_038_933)]
+    [InlineData("fcn32s_alexnet", 58_840_206)]
     public void Every_name_makes_a_network_with_the_published_number_of_parameters(string name, long expected)
     {
         Assert.Contains(name, ModelCatalog.Names);

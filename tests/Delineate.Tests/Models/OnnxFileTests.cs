@@ -14,7 +14,7 @@ public sealed class OnnxFileTests : IDisposable
 {
     private readonly string path = Path.Combine(Path.GetTempPath(), $"delineate-{Path.GetRandomFileName()}.onnx");
 
-    public static TheoryData<string> Networks => ["fcn", "tconv", "fcn32s", "fcn16s", "fcn8s", "deeplab", "deeplab_mobile", "lraspp", "unet", "unet_bilinear"];
+    public static TheoryData<string> Networks => ["fcn", "tconv", "fcn32s", "fcn16s", "fcn8s", "deeplab", "deeplab_mobile", "lraspp", "unet", "unet_bilinear", "alexnet"];
 
     public void Dispose() => File.Delete(path);
 
@@ -94,6 +94,7 @@ public sealed class OnnxFileTests : IDisposable
             "deeplab" => Deep(new DeepLabV3(random, new DeepLabV3Options { NumClasses = Classes, Backbone = narrow with { OutputStride = 8 } })),
             "deeplab_mobile" => Deep(DeepLabV3.OnMobileNetV3(random, Classes)),
             "lraspp" => Plain(new Lraspp(random, Classes)),
+            "alexnet" => Plain(new FcnAlexNet(random, new FcnAlexNetOptions { NumClasses = Classes, WidthDivisor = 32 })),
             _ => Plain(new UNet(random, new UNetOptions { NumClasses = Classes, Channels = 2, Depth = 2, Decoder = network == "unet" ? UNetDecoder.TransposedConvolution : UNetDecoder.Bilinear }), 4),
         };
 
