@@ -85,6 +85,8 @@ internal static class ModelsCommand
         terminal.Write(shown);
         terminal.Line($"{name} at {summary.Input[1]}×{summary.Input[2]}: {Whole(summary.Parameters)} parameters ({Megabytes(4 * summary.Parameters)}), {Billions(summary.MultiplyAdds)} multiply-adds,");
         terminal.Line($"activations {Megabytes(summary.ActivationBytes)} in training; a prediction keeps {Megabytes(summary.PlanBytes)} of them at a time.");
+        if (summary.Runs.Prediction > 1)
+            terminal.Line($"These layers run {Whole(summary.Runs.Prediction)} times for an image, {Whole(summary.Runs.Training)} times in training: outputs are those of one run, the rest of all.");
         terminal.Json(new JsonObject
         {
             ["model"] = name,
@@ -94,6 +96,8 @@ internal static class ModelsCommand
             ["multiply_adds"] = summary.MultiplyAdds,
             ["activation_bytes"] = summary.ActivationBytes,
             ["prediction_bytes"] = summary.PlanBytes,
+            ["runs"] = summary.Runs.Prediction,
+            ["training_runs"] = summary.Runs.Training,
             ["layers"] = layers,
         });
     }

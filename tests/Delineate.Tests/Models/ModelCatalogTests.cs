@@ -14,6 +14,7 @@ public sealed class ModelCatalogTests
     [InlineData("fcn_resnet101", 54_314_346)]
     [InlineData("unet", 31_038_933)]
     [InlineData("fcn32s_alexnet", 58_840_206)]
+    [InlineData("sliding_window", 224_645)]
     public void Every_name_makes_a_network_with_the_published_number_of_parameters(string name, long expected)
     {
         Assert.Contains(name, ModelCatalog.Names);
@@ -23,6 +24,18 @@ public sealed class ModelCatalogTests
     [Fact]
     public void An_unknown_name_is_refused_with_a_near_one() =>
         Assert.Contains("fcn_resnet50", Assert.Throws<UnknownModelException>(() => ModelCatalog.Create("fcn_resnet5", new ModelOptions(), Classes)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(65, 1, 8, "patchSize must be one of 15, 19, 23, 27, 31, 39, 47, 55, 63, 79, 95, 111, 127; it is 65")]
+    [InlineData(15, 4, 8, "patchStride must be odd, 1 to the patch size, 15; it is 4")]
+    [InlineData(15, 17, 8, "patchStride must be odd, 1 to the patch size, 15; it is 17")]
+    [InlineData(15, -1, 8, "patchStride must be odd, 1 to the patch size, 15; it is -1")]
+    [InlineData(15, 1, 0, "patchesPerImage must be 1 to 4096; it is 0")]
+    public void Patches_that_no_network_takes_are_refused(int size, int stride, int count, string expected)
+    {
+        var options = new ModelOptions { PatchSize = size, PatchStride = stride, PatchesPerImage = count };
+        Assert.Equal($"the model's option {expected}", Assert.Throws<ModelOptionsException>(() => ModelCatalog.Create("sliding_window", options, Classes)).Message);
+    }
 
     [Fact]
     public void Every_name_has_a_description() => Assert.All(ModelCatalog.Names, name => Assert.NotEmpty(ModelCatalog.Describe(name)));
