@@ -1,5 +1,7 @@
 using Delineate.Data;
 using Delineate.Models;
+using Delineate.Tensors;
+using Delineate.Testing;
 using Xunit;
 
 namespace Delineate.Tests.Models;
@@ -19,6 +21,24 @@ public sealed class ModelCatalogTests
     {
         Assert.Contains(name, ModelCatalog.Names);
         Assert.Equal(expected, ModelCatalog.Create(name, new ModelOptions(), Classes).Network.ParameterCount());
+    }
+
+    [Theory]
+    [InlineData("fcn_resnet50")]
+    [InlineData("deeplabv3_resnet50")]
+    public void Hybrid_dilation_changes_the_scores_and_no_weight(string name)
+    {
+        var options = new ModelOptions { AuxiliaryHead = false };
+        var plain = (SemanticModel)ModelCatalog.Create(name, options, Classes);
+        var hybrid = (SemanticModel)ModelCatalog.Create(name, options with { HybridDilation = true }, Classes);
+        foreach (((string key, Tensor one), (string other, Tensor another)) in plain.Network.StateDict().Zip(hybrid.Network.StateDict()))
+        {
+            Assert.Equal(key, other);
+            Assert.True(one.Span.SequenceEqual(another.Span), key);
+        }
+        Tensor x = GradCheck.Input([1, 65, 65, 3]);
+        float[] scores = plain.Scores(x).Out.ToArray();
+        Assert.True(scores.Zip(hybrid.Scores(x).Out.ToArray(), (a, b) => Math.Abs(a - b)).Max() > 0.01f * scores.Max(MathF.Abs));
     }
 
     [Fact]
