@@ -19,10 +19,12 @@ switch (args is [string name, ..] ? name : "")
         return OpBench.Run(args[1..]);
     case "conv":
         return ConvBench.Run(args.AsSpan(1));
+    case "sliding":
+        return SlidingBench.Run(args[1..]);
     case "norm":
         NormBench.Run(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|load|ops|conv|norm [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|load|ops|conv|norm|sliding [arguments]");
         return 2;
 }

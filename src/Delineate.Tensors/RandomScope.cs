@@ -34,7 +34,7 @@ public sealed class RandomScope : IDisposable
     internal static RandomScope Replay(Draws mark) => current = new RandomScope(mark.Seed, mark.Epoch, mark.Step, current) { drawn = mark.Drawn };
 
     /// <summary>The next generator of this thread's scope.</summary>
-    internal static Philox Next()
+    public static Philox Next()
     {
         RandomScope scope = Current();
         return new Philox(scope.seed, scope.epoch, scope.step, ++scope.drawn);

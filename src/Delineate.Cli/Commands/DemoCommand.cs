@@ -97,7 +97,7 @@ internal static class DemoCommand
         {
             cancel.ThrowIfCancellationRequested();
             Sample sample = held.Load(i);
-            LabelMap labels = model.Predict(new ImageBatch([sample.Image]))[0].Semantic!;
+            LabelMap labels = model.Predict(new ImageBatch([sample.Image]), cancel: cancel)[0].Semantic!;
             Image sheet = ContactSheet.SideBySide([
                 (sample.Image, "image"),
                 (Overlay.Draw(sample.Image, sample.Annotation.Semantic!, model.Classes.Palette, model.Classes.Names, options), "truth"),

@@ -28,13 +28,17 @@ internal sealed class RecipeOptions
         (Essentials, "learningRate", "--lr", "The rate after warm-up"),
         (Essentials, "cropSize", "--crop", "Training crops, height and width; one number is a square, none takes whole images"),
         (Essentials, "seed", "", "The run's random numbers: the same seed gives the same weights"),
-        (Network, "options.outputStride", "", "FCN: the scored map is this many times smaller than the image: 8, 16 or 32"),
+        (Network, "options.outputStride", "", "FCN and DeepLabV3 on ResNet: the scored map is this many times smaller than the image: 8, 16 or 32"),
         (Network, "options.hybridDilation", "", "FCN and DeepLabV3 on ResNet: neighbouring blocks dilate differently, so that no pixel is left out"),
         (Network, "options.auxiliaryHead", "", "FCN and DeepLabV3: an auxiliary head on the third stage"),
         (Network, "options.channels", "", "U-Net: channels of the first level; each level below has twice as many"),
         (Network, "options.depth", "", "U-Net: how many times the image is halved"),
         (Network, "options.bilinear", "", "U-Net: interpolate instead of learning transposed convolutions"),
         (Network, "frozen", "", "Parts that keep their starting weights, by the beginnings of their parameters' names"),
+        (Network, "options.patchSize", "", "Sliding window: pixels along a side of the patch around a pixel"),
+        (Network, "options.patchStride", "", "Sliding window: classify every so many-th pixel and interpolate between; odd, 1 for every pixel"),
+        (Network, "options.patchesPerImage", "", "Sliding window: patches of each image in a training step"),
+        (Network, "options.balancedPatches", "", "Sliding window: train on each class of an image equally often instead of on each pixel"),
         (Images, "baseSize", "", "Resize the short side to a random size from min-scale to max-scale times this; none keeps sizes"),
         (Images, "minScale", "", "The least of the random scales"),
         (Images, "maxScale", "", "The greatest of the random scales"),
@@ -78,13 +82,14 @@ internal sealed class RecipeOptions
 
     private readonly List<(string Key, Option<string?> Option)> options = [];
 
-    /// <summary>Adds the options to a command.</summary>
-    public RecipeOptions(Command command)
+    /// <summary>Adds the options to a command, or only those that decide what the network is.</summary>
+    public RecipeOptions(Command command, bool networkOnly = false)
     {
-        command.Options.Add(recipeFile);
+        if (!networkOnly) command.Options.Add(recipeFile);
         JsonObject defaults = Defaults();
         foreach ((string group, string key, string alias, string description) in Keys)
         {
+            if (networkOnly && group != Network) continue;
             KeyKind kind = KeyKind.Of(key);
             string[] aliases = alias.Length == 0 ? [] : [alias];
             var option = new Option<string?>(Name(key), aliases)

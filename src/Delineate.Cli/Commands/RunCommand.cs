@@ -38,11 +38,11 @@ internal static class RunCommand
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command("run", "Run a network on a raw array and write all its outputs") { model, weights, input, output, classes, layout, strict, threads, json };
-        command.SetAction((parsed, _) =>
+        command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
             return Task.FromResult(Run(
-                new Terminal(parsed.GetValue(json)), parsed.GetValue(model), parsed.GetValue(weights)!, parsed.GetValue(classes), parsed.GetValue(input)!, parsed.GetValue(output)!, parsed.GetValue(layout), parsed.GetValue(strict)));
+                new Terminal(parsed.GetValue(json)), parsed.GetValue(model), parsed.GetValue(weights)!, parsed.GetValue(classes), parsed.GetValue(input)!, parsed.GetValue(output)!, parsed.GetValue(layout), parsed.GetValue(strict), cancel));
         });
         return command.WithHelp(new HelpPage
         {
@@ -55,7 +55,7 @@ internal static class RunCommand
         });
     }
 
-    private static int Run(Terminal terminal, string? name, string weights, int? classes, string input, string output, Layout layout, bool strict)
+    private static int Run(Terminal terminal, string? name, string weights, int? classes, string input, string output, Layout layout, bool strict, CancellationToken cancel)
     {
         (Shape shape, float[] values) = NpyFile.Load(SharedOptions.ExistingFile(input));
         bool channelsLast = HasChannelsLast(shape, layout, input);
@@ -68,7 +68,7 @@ internal static class RunCommand
 
         var running = Stopwatch.StartNew();
         Tensor images = channelsLast ? Tensor.From(values, shape) : new RawTensor(shape, values).ToTensor();
-        SemanticLogits logits = network.Scores(images, auxiliary: true);
+        SemanticLogits logits = terminal.Progress("running", tell => network.Scores(images, auxiliary: true, (done, all) => tell(done, all, "running"), cancel));
         running.Stop();
         var outputs = new JsonArray();
         Write("out", logits.Out);

@@ -37,12 +37,12 @@ public sealed class Predictor
         return [.. images.Images.Select(image => Predict(image, null, cancel))];
     }
 
-    /// <summary>The same for one image; <paramref name="progress"/> gets (windows done, windows in all).</summary>
+    /// <summary>The same for one image; <paramref name="progress"/> gets (windows done, windows in all), or what the model tells of its own parts where there are none.</summary>
     public Prediction Predict(Image image, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(image);
         cancel.ThrowIfCancellationRequested();
-        if (options.IsPlain) return model.Predict(new ImageBatch([image]))[0];
+        if (options.IsPlain) return model.Predict(new ImageBatch([image]), progress, cancel)[0];
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         return new Prediction { Semantic = Blend((SemanticModel)model, image, progress, cancel) };
     }
@@ -101,7 +101,7 @@ public sealed class Predictor
                 cancel.ThrowIfCancellationRequested();
                 using MemoryScope scope = TensorMemory.Scope();
                 Tensor input = preprocessing.ToTensor(mirrored ? [.. scaled.Select(image => image.FlipHorizontal())] : scaled, atLeast: semantic.MinimumSize);
-                Tensor view = SemanticModel.Fit(semantic.Scores(input).Out, seen, size).Softmax();
+                Tensor view = SemanticModel.Fit(semantic.Scores(input, cancel: cancel).Out, seen, size).Softmax();
                 if (mirrored) MirrorRows(view);
                 if (mean is null)
                 {

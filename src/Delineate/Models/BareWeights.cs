@@ -22,10 +22,34 @@ internal static class BareWeights
     private static ModelOptions Options(string name, WeightFile file)
     {
         var options = new ModelOptions { AuxiliaryHead = file.Tensors.Keys.Any(key => key.StartsWith(AuxiliaryPrefix, StringComparison.Ordinal)) };
-        if (name != "unet" || !file.Tensors.TryGetValue("inc.double_conv.0.weight", out RawTensor? first) || first.Shape.Rank != 4) return options;
-        int depth = 0;
-        while (file.Tensors.ContainsKey(string.Create(CultureInfo.InvariantCulture, $"down{depth + 1}.maxpool_conv.1.double_conv.0.weight"))) depth++;
+        return name switch
+        {
+            "unet" => UNet(options, file),
+            "sliding_window" => SlidingWindow(options, file),
+            _ => options,
+        };
+    }
+
+    private static ModelOptions UNet(ModelOptions options, WeightFile file)
+    {
+        if (!file.Tensors.TryGetValue("inc.double_conv.0.weight", out RawTensor? first) || first.Shape.Rank != 4) return options;
+        int depth = CountWhile(file, i => $"down{i}.maxpool_conv.1.double_conv.0.weight");
         return options with { Channels = first.Shape[0], Depth = depth, Bilinear = !file.Tensors.ContainsKey("up1.up.weight") };
+    }
+
+    private static ModelOptions SlidingWindow(ModelOptions options, WeightFile file)
+    {
+        if (!file.Tensors.TryGetValue("fc.weight", out RawTensor? connected) || connected.Shape.Rank != 4) return options;
+        int? size = PatchClassifier.PatchSizeOf(CountWhile(file, i => $"conv{i}.weight"), lastMap: connected.Shape[2]);
+        return size is { } known ? options with { PatchSize = known } : options;
+    }
+
+    /// <summary>How many tensors of such names, numbered from 1, the file has.</summary>
+    private static int CountWhile(WeightFile file, Func<int, FormattableString> name)
+    {
+        int count = 0;
+        while (file.Tensors.ContainsKey(name(count + 1).ToString(CultureInfo.InvariantCulture))) count++;
+        return count;
     }
 
     /// <summary>The size that the file has where networks for two and for three classes differ.</summary>

@@ -53,8 +53,12 @@ public abstract class Model
     /// <summary>The losses of one training step, each by name, on the tape.</summary>
     public abstract Losses Loss(Batch batch);
 
-    /// <summary>What the network says of each image, at the image's own size. Records nothing; several threads may call it at once.</summary>
-    public abstract IReadOnlyList<Prediction> Predict(ImageBatch images);
+    /// <summary>
+    /// What the network says of each image, at the image's own size. Records nothing; several threads may call it at once. <paramref name="progress"/> gets
+    /// (parts done, parts in all), whatever the model does its work in; it stops between two of them when it is cancelled.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public abstract IReadOnlyList<Prediction> Predict(ImageBatch images, Action<int, int>? progress = null, CancellationToken cancel = default);
 }
 
 /// <summary>The weighted terms of a training step's loss; <see cref="Total"/> is what <c>Backward</c> starts from.</summary>

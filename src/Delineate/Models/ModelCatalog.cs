@@ -20,11 +20,13 @@ public static class ModelCatalog
         new("fcn16s_vgg16", "FCN-32s with the fourth pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 16)),
         new("fcn8s_vgg16", "FCN-16s with the third pooling's scores (Long 2015)", (random, _, classes) => OnVgg(random, classes, 8)),
         new("fcn8s_atonce_vgg16", "FCN-8s trained in one go, with scaled poolings (Shelhamer 2017)", (random, _, classes) => OnVgg(random, classes, 8, atOnce: true)),
+        new("fcn32s_alexnet", "the first FCN on AlexNet, as torchvision has that: scores at 1/32 (Long 2015)", (random, _, classes) => Plain(new FcnAlexNet(random, new FcnAlexNetOptions { NumClasses = classes }), FcnAlexNet.Names)),
         new("deeplabv3_resnet50", "DeepLabV3 on a dilated ResNet-50, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 50, o, classes), IsTorchvision: true),
         new("deeplabv3_resnet101", "DeepLabV3 on a dilated ResNet-101, as torchvision's (Chen 2017)", (random, o, classes) => DeepLab(random, 101, o, classes), IsTorchvision: true),
         new("deeplabv3_mobilenet_v3_large", "DeepLabV3 on MobileNetV3, as torchvision's: quick (Chen 2017, Howard 2019)", (random, o, classes) => OnMobileNet(random, o, classes), IsTorchvision: true),
         new("lraspp_mobilenet_v3_large", "LR-ASPP on MobileNetV3, as torchvision's: the quickest (Howard 2019)", (random, _, classes) => Plain(new Lraspp(random, classes), MobileNetV3.Names), IsTorchvision: true),
         new("unet", "U-Net: few images, fine outlines, microscopy (Ronneberger 2015)", UNet),
+        new("sliding_window", "a classifier of the patch around each pixel, which FCNs replaced: to compare with, slow (Ciresan 2012)", SlidingWindow),
     ];
 
     /// <summary>Every name that <see cref="Create"/> knows.</summary>
@@ -43,15 +45,7 @@ public static class ModelCatalog
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(classes);
         Network made = Find(name).Make(new Philox(seed), options.Checked(), classes.Count);
-        return new SemanticModel(name, made.Module, made.Forward, made.MinimumSize)
-        {
-            Classes = classes,
-            Options = options,
-            Preprocessing = preprocessing ?? new(),
-            LossOptions = loss ?? new(),
-            EveryHead = made.EveryHead,
-            BackboneNames = made.Names,
-        };
+        return made.InUse(new Use(name, options, classes, preprocessing ?? new(), loss ?? new()));
     }
 
     /// <summary>How weights of this name that others published expect images: torchvision's preset for evaluation, a short side of 520, for its networks.</summary>
@@ -103,13 +97,38 @@ public static class ModelCatalog
         return new Network(network, x => new SemanticLogits(network.Forward(x)), MinimumSize: 1 << options.Depth);
     }
 
+    private static PatchNetwork SlidingWindow(Philox random, ModelOptions options, int classes) =>
+        new(new PatchClassifier(random, new PatchClassifierOptions { NumClasses = classes, PatchSize = options.PatchSize }));
+
     private static Network Plain(Layer layer, BackboneNames names) => new(layer, x => new SemanticLogits(layer.Forward(x)), names);
 
     private static Entry Find(string name) =>
         Entries.FirstOrDefault(e => e.Name == name) ?? throw new UnknownModelException($"there is no model '{name}': {NearNames.Suggest(name, Names)}");
 
-    private sealed record Network(
-        Module Module, Func<Tensor, SemanticLogits> Forward, BackboneNames? Names = null, int MinimumSize = 1, Func<Tensor, SemanticLogits>? EveryHead = null);
+    /// <summary>What a network is made into a model with.</summary>
+    private sealed record Use(string Name, ModelOptions Options, ClassTable Classes, Preprocessing Preprocessing, SemanticLossOptions Loss);
+
+    /// <summary>A network that scores all pixels of an image.</summary>
+    private record Network(
+        Module Module, Func<Tensor, SemanticLogits> Forward, BackboneNames? Names = null, int MinimumSize = 1, Func<Tensor, SemanticLogits>? EveryHead = null)
+    {
+        public virtual Model InUse(Use use) => new SemanticModel(use.Name, Module, Forward, MinimumSize)
+        {
+            Classes = use.Classes,
+            Options = use.Options,
+            Preprocessing = use.Preprocessing,
+            LossOptions = use.Loss,
+            EveryHead = EveryHead,
+            BackboneNames = Names,
+        };
+    }
+
+    /// <summary>A network that scores the middle of a patch.</summary>
+    private sealed record PatchNetwork(PatchClassifier Classifier) : Network(Classifier, x => new SemanticLogits(Classifier.Forward(x)))
+    {
+        public override Model InUse(Use use) =>
+            new SlidingWindowModel(use.Name, Classifier, use.Options) { Classes = use.Classes, Preprocessing = use.Preprocessing, LossOptions = use.Loss };
+    }
 
     private sealed record Entry(string Name, string About, Func<Philox, ModelOptions, int, Network> Make, bool IsTorchvision = false);
 }

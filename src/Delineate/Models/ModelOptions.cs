@@ -21,6 +21,18 @@ public sealed record ModelOptions
     /// <summary>U-Net: the decoder interpolates instead of learning transposed convolutions.</summary>
     public bool Bilinear { get; init; }
 
+    /// <summary>Sliding window: pixels along a side of the patch around a pixel, one of <see cref="PatchClassifier.PatchSizes"/>. 95 as in Ciresan et al. 2012.</summary>
+    public int PatchSize { get; init; } = 95;
+
+    /// <summary>Sliding window: every so many-th pixel of a row and column is classified, scores between are interpolated; odd, 1 for every pixel.</summary>
+    public int PatchStride { get; init; } = 5;
+
+    /// <summary>Sliding window: patches of each image in a training step.</summary>
+    public int PatchesPerImage { get; init; } = 64;
+
+    /// <summary>Sliding window: training draws each class of an image equally often instead of each pixel.</summary>
+    public bool BalancedPatches { get; init; }
+
     /// <summary>The options themselves where every network of the catalog could be built from them, in memory that a machine may have.</summary>
     /// <exception cref="ModelOptionsException">One is out of its range; the message names it.</exception>
     internal ModelOptions Checked()
@@ -31,6 +43,9 @@ public sealed record ModelOptions
         Need(!Bilinear || Channels % 2 == 0, "channels", "even where bilinear is true", Channels);
         Need(Depth is >= 1 and <= 8, "depth", "1 to 8", Depth);
         Need(Channels << Depth <= MostDeepChannels, "channels", $"at most {MostDeepChannels >> Depth} at depth {Depth}, for they double on every level", Channels);
+        Need(PatchClassifier.PatchSizes.Contains(PatchSize), "patchSize", $"one of {string.Join(", ", PatchClassifier.PatchSizes)}", PatchSize);
+        Need(PatchStride >= 1 && PatchStride <= PatchSize && PatchStride % 2 == 1, "patchStride", $"odd, 1 to the patch size, {PatchSize}", PatchStride);
+        Need(PatchesPerImage is >= 1 and <= 4096, "patchesPerImage", "1 to 4096", PatchesPerImage);
         return this;
 
         static void Need(bool holds, string key, string range, int value)

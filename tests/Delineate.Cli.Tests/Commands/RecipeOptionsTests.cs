@@ -15,7 +15,8 @@ public class RecipeOptionsTests
     [
         ("model", "unet", "\"unet\""), ("epochs", "7", "7"), ("batchSize", "3", "3"), ("learningRate", "1e-3", "0.001"), ("cropSize", "320x160", "[320,160]"),
         ("seed", "18446744073709551615", "18446744073709551615"), ("options.outputStride", "16", "16"), ("options.hybridDilation", "true", "true"), ("options.auxiliaryHead", "false", "false"),
-        ("options.channels", "8", "8"), ("options.depth", "3", "3"), ("options.bilinear", "true", "true"), ("baseSize", "none", "null"), ("minScale", "0.75", "0.75"),
+        ("options.channels", "8", "8"), ("options.depth", "3", "3"), ("options.bilinear", "true", "true"), ("options.patchSize", "31", "31"), ("options.patchStride", "9", "9"),
+        ("options.patchesPerImage", "16", "16"), ("options.balancedPatches", "true", "true"), ("baseSize", "none", "null"), ("minScale", "0.75", "0.75"),
         ("maxScale", "1.5", "1.5"), ("flipProbability", "0", "0"), ("verticalFlipProbability", "0.5", "0.5"), ("colorJitter", "0.25", "0.25"), ("standardize", "true", "true"),
         ("frozen", "upscore,aux_classifier", "[\"upscore\",\"aux_classifier\"]"), ("biasLearningRateScale", "2", "2"), ("biasWeightDecay", "0", "0"),
         ("optimizer", "adamw", "\"AdamW\""), ("accumulateBatches", "2", "2"), ("checkpointing", "true", "true"), ("schedule", "multistep", "\"MultiStep\""), ("polyPower", "2", "2"),

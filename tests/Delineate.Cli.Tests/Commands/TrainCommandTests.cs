@@ -94,7 +94,25 @@ public class TrainCommandTests
         Assert.False(Directory.Exists(folder.At("other")));
     }
 
+    [Fact]
+    public void The_sliding_window_is_trained_evaluated_run_and_exported_as_any_model()
+    {
+        using var folder = new TempFolder();
+        (string data, string run) = (folder.Data(), folder.At("run"));
+        string[] options = ["--model", "sliding_window", "--patch-size", "15", "--patch-stride", "3", "--patches-per-image", "24", "--epochs", "6", "--batch-size", "2", "--optimizer", "adamW", "--lr", "0.003", "--crop", "16", "--base-size", "none", "--eval-short-side", "none"];
+        CliRun train = CliRun.Of(["train", "--data", data, "--output", run, "--json", .. options]);
+        Assert.True(train.Code == 0, train.Errors);
+        string best = Path.Combine(run, "best.safetensors");
+        CliRun eval = CliRun.Of("eval", "--weights", best, "--data", data, "--json");
+        Assert.True((double)eval.Json["mean_iou"]! > 0.8, eval.Output); // the halves of the pictures are dark and bright
+        CliRun predict = CliRun.Of("predict", "--weights", best, Path.Combine(data, "images"), "--output", folder.At("out"), "--flip");
+        Assert.Equal((0, true), (predict.Code, File.Exists(folder.At("out/s0.png"))));
+        CliRun export = CliRun.Of("export", "--weights", best, "--output", folder.At("model.onnx"), "--json");
+        Assert.Equal((0, 9), (export.Code, (int)export.Json["minimum_size"]!));
+    }
+
     [Theory]
+    [InlineData("patchSize must be one of 15, 19", "--model", "sliding_window", "--patch-size", "65")]
     [InlineData("did you mean 'unet'?", "--model", "unett")]
     [InlineData("frozen: no parameter of unet begins with 'backbone'", "--model", "unet", "--channels", "2", "--frozen", "backbone")]
     [InlineData("99", "--model", "unet", "--depth", "99")]

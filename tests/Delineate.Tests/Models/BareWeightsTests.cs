@@ -24,6 +24,17 @@ public sealed class BareWeightsTests
     }
 
     [Theory]
+    [InlineData(15, 2)]
+    [InlineData(31, 3)]
+    [InlineData(39, 5)]
+    [InlineData(79, 4)]
+    public void The_patch_size_and_classes_of_a_sliding_window_are_told_from_its_tensors(int size, int classes)
+    {
+        Model read = Reread(ModelCatalog.Create("sliding_window", new ModelOptions { PatchSize = size }, Numbered(classes)), "sliding_window");
+        Assert.Equal((size, classes), (read.Options.PatchSize, read.Classes.Count));
+    }
+
+    [Theory]
     [InlineData("lraspp_mobilenet_v3_large", 21, false, 520, "aeroplane")]
     [InlineData("deeplabv3_mobilenet_v3_large", 4, true, 520, "class 1")]
     [InlineData("fcn_resnet18", 21, true, null, "class 1")]
