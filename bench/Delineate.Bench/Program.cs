@@ -11,6 +11,8 @@ switch (args is [string name, ..] ? name : "")
         return OwnPeer.Serve(args[1], args[2], args[3], int.Parse(args[4], CultureInfo.InvariantCulture));
     case "onnx":
         return OnnxCheck.Run(args[1..]);
+    case "seams":
+        return SeamCheck.Run(args[1..]);
     case "ops":
         return OpBench.Run(args[1..]);
     case "conv":
@@ -19,6 +21,6 @@ switch (args is [string name, ..] ? name : "")
         NormBench.Run(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|ops|conv|norm [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|seams|ops|conv|norm [arguments]");
         return 2;
 }
