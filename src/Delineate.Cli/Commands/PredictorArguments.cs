@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Delineate.Data;
 using Delineate.Inference;
 using Delineate.Models;
 using Delineate.Tensors;
@@ -13,7 +14,7 @@ internal sealed class PredictorArguments
     private readonly Option<string?> model = SharedOptions.Model();
     private readonly Option<string> weights = SharedOptions.Weights();
     private readonly Option<int?> classes = SharedOptions.Classes();
-    private readonly Option<Size2d?> window = SharedOptions.OptionalSize("--window", "Look at images through windows of this size, for images of any size; they are seen at their own size then [whole images]");
+    private readonly Option<Size2d?> window = SharedOptions.OptionalSize("--window", "Look at images through windows of this size, for images of any size [whole images]");
     private readonly Option<double> overlap = SharedOptions.Share("--overlap", "The share of a window that it has in common with the next, at most 0.9", new PredictorOptions().Overlap);
     private readonly Option<double[]> scales = new("--scales")
     {
@@ -23,22 +24,34 @@ internal sealed class PredictorArguments
         CustomParser = ReadScales,
     };
     private readonly Option<bool> flip = new("--flip") { Description = "Look at the mirrored image as well and average the probabilities" };
+    private readonly Option<bool> ownSize = new("--own-size") { Description = "Look at images at their own size, whatever short side the model was trained for" };
     private readonly Option<bool> strict = SharedOptions.Strict();
 
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[weights, model, classes, window, overlap, scales, flip, strict]) command.Options.Add(option);
+        foreach (Option option in (Option[])[weights, model, classes, window, overlap, scales, flip, ownSize, strict]) command.Options.Add(option);
     }
 
     /// <summary>The weights' path as it was given.</summary>
     public string WeightsOf(ParseResult parsed) => parsed.GetValue(weights)!;
 
-    /// <summary>The model, loaded, behind a predictor that looks as was asked.</summary>
-    public Predictor Load(ParseResult parsed)
+    /// <summary>Whether images are to be seen through windows.</summary>
+    public bool HasWindow(ParseResult parsed) => parsed.GetValue(window) is not null;
+
+    /// <summary>The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many.</summary>
+    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null)
     {
-        var options = new PredictorOptions { Window = parsed.GetValue(window), Overlap = parsed.GetValue(overlap), Scales = parsed.GetValue(scales)!, Flip = parsed.GetValue(flip) };
-        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes));
+        if (parsed.GetResult(overlap) is { Implicit: false } && !HasWindow(parsed)) throw new UserException("--overlap says what windows have in common: give --window as well");
+        var options = new PredictorOptions
+        {
+            Window = parsed.GetValue(window),
+            Overlap = parsed.GetValue(overlap),
+            Scales = parsed.GetValue(scales)!,
+            Flip = parsed.GetValue(flip),
+            OwnSize = parsed.GetValue(ownSize),
+        };
+        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed);
         if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
         try
         {

@@ -6,13 +6,21 @@ namespace Delineate.Inference;
 public sealed record PredictorOptions
 {
     /// <summary>
-    /// The part of an image that the network sees at once, in the image's own pixels: images of any size take the memory of a few windows. Null: the whole
-    /// image, at the size that the model's preprocessing asks for.
+    /// The part of an image that the network sees at once, in pixels of the size at which it sees the image: images of any size take the memory of a few
+    /// windows. Null: the whole image.
     /// </summary>
     public Size2d? Window { get; init; }
 
-    /// <summary>The share of a window that it has in common with its neighbour, 0 to 0.9; scores pass smoothly from one to the other in it.</summary>
+    /// <summary>
+    /// The share of a window, at least, that it has in common with its neighbour, 0 to 0.9. Each counts in its own half of what they share, and their scores pass
+    /// smoothly from one to the other in the middle: half the shared pixels are what a window needs to see around a pixel to say of it what the whole image would.
+    /// </summary>
     public double Overlap { get; init; } = 0.25;
+
+    /// <summary>
+    /// Images are seen at their own size, whatever short side the model's preprocessing asks for: for details that are lost where a large picture is reduced.
+    /// </summary>
+    public bool OwnSize { get; init; }
 
     /// <summary>Sizes at which the network sees each image or window, as multiples of its usual size; probabilities are averaged over them.</summary>
     public IReadOnlyList<double> Scales { get; init; } = [1];
@@ -23,8 +31,14 @@ public sealed record PredictorOptions
     /// <summary>Windows that the network sees at once.</summary>
     public int BatchSize { get; init; } = 1;
 
-    /// <summary>True where the network sees the whole image once, as it is.</summary>
-    internal bool IsPlain => Window is null && !Flip && Scales is [1.0];
+    /// <summary>True where the network sees the whole image once, as the preprocessing says.</summary>
+    internal bool IsPlain => Window is null && !OwnSize && !Flip && Scales is [1.0];
+
+    /// <summary>True where nothing is averaged.</summary>
+    internal bool HasOneView => Scales.Count == 1 && !Flip;
+
+    /// <summary>The least number of pixels that is a whole number of pixels at every scale; 1 where none up to eight is.</summary>
+    internal int StepsToWhole() => Enumerable.Range(1, 8).FirstOrDefault(q => Scales.All(s => Math.Abs((s * q) - Math.Round(s * q)) < 1e-6), 1);
 
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     internal PredictorOptions Checked()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Delineate.Data;
 using Delineate.Tensors;
 using Delineate.Tensors.Nn;
 using Delineate.Tensors.Weights;
@@ -10,13 +11,17 @@ internal static class BareWeights
 {
     private const string AuxiliaryPrefix = "aux_classifier.";
 
-    /// <summary>A new model that the file's tensors fit where they are those of <paramref name="name"/> at all.</summary>
+    /// <summary>
+    /// A new model that the file's tensors fit where they are those of <paramref name="name"/> at all. Its classes are <paramref name="unnamed"/> where there are as
+    /// many and nothing else is known of them.
+    /// </summary>
     /// <exception cref="WeightsFormatException">The layers that score classes disagree on their number or have an impossible one.</exception>
-    public static Model NewModel(string name, WeightFile file, int? classes)
+    public static Model NewModel(string name, WeightFile file, int? classes, ClassTable? unnamed = null)
     {
         ModelOptions options = Options(name, file);
         int count = classes ?? CountClasses(name, options, file);
-        return ModelCatalog.Create(name, options, ModelCatalog.PublishedClasses(name, count), ModelCatalog.PublishedPreprocessing(name));
+        ClassTable table = unnamed?.Count == count && !ModelCatalog.NamesPublishedClasses(name, count) ? unnamed : ModelCatalog.PublishedClasses(name, count);
+        return ModelCatalog.Create(name, options, table, ModelCatalog.PublishedPreprocessing(name));
     }
 
     private static ModelOptions Options(string name, WeightFile file)

@@ -54,9 +54,12 @@ public static class ModelCatalog
 
     /// <summary>The classes of published weights: PASCAL VOC's where they are torchvision's 21, else numbered ones.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
-    public static ClassTable PublishedClasses(string name, int count) => Find(name).IsTorchvision && count == Voc.ClassNames.Count
+    public static ClassTable PublishedClasses(string name, int count) => NamesPublishedClasses(name, count)
         ? new ClassTable(Voc.ClassNames) { Background = 0 }
         : new ClassTable(Enumerable.Range(0, count).Select(i => $"class {i}"));
+
+    /// <summary>True where the classes of published weights are known by name.</summary>
+    internal static bool NamesPublishedClasses(string name, int count) => Find(name).IsTorchvision && count == Voc.ClassNames.Count;
 
     private static Network OnResNet(Philox random, int depth, ModelOptions options, int classes)
     {

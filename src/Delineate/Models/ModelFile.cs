@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Delineate.Data;
 using Delineate.Tensors;
 using Delineate.Tensors.Nn;
 using Delineate.Tensors.Weights;
@@ -43,8 +44,11 @@ public static class ModelFile
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
     public static Model LoadAs(string path, string? name, int? classes = null) => LoadAs(path, name, classes, out _);
 
-    /// <summary>The same, with what the file says of the model, or what is known of it where the file says nothing.</summary>
-    internal static Model LoadAs(string path, string? name, int? classes, out ModelCard card)
+    /// <summary>
+    /// The same, with what the file says of the model, or what is known of it where the file says nothing; classes that nothing names are
+    /// <paramref name="unnamed"/> where there are as many.
+    /// </summary>
+    internal static Model LoadAs(string path, string? name, int? classes, out ModelCard card, ClassTable? unnamed = null)
     {
         using WeightFile file = WeightFile.Open(path);
         Model model;
@@ -57,7 +61,7 @@ public static class ModelFile
             }
             else
             {
-                model = BareWeights.NewModel(name, file, classes);
+                model = BareWeights.NewModel(name, file, classes, unnamed);
                 card = ModelCard.Of(model);
             }
         }

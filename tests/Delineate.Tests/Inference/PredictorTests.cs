@@ -71,6 +71,56 @@ public sealed class PredictorTests
         Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = 32 }).Predict(photo).Semantic!.Labels);
     }
 
+    [Theory]
+    [InlineData(60)]
+    [InlineData(170)]
+    public void Windows_lie_on_the_image_as_the_preprocessing_resizes_it(int shortSide)
+    {
+        SemanticModel model = Pointwise(preprocessing: new Preprocessing { ShortSide = shortSide });
+        Image photo = Noise(100, 133);
+        byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
+        Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = (32, 48) }).Predict(photo).Semantic!.Labels);
+        Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = 500 }).Predict(photo).Semantic!.Labels);
+        Assert.Equal(shortSide, new Predictor(model).SeenSize(100, 133).Height);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(48)]
+    [InlineData(500)]
+    public void Images_are_seen_at_their_own_size_where_that_is_asked_for(int? window)
+    {
+        Image photo = Noise(100, 133);
+        byte[] own = Pointwise().Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
+        var predictor = new Predictor(Pointwise(preprocessing: new Preprocessing { ShortSide = 60 }), new PredictorOptions { OwnSize = true, Window = window is { } side ? (Size2d)side : null });
+        Assert.Equal(own, predictor.Predict(photo).Semantic!.Labels);
+        Assert.Equal(new Size2d(100, 133), predictor.SeenSize(100, 133));
+    }
+
+    [Fact]
+    public void A_networks_strides_fall_on_a_window_as_on_the_whole_image()
+    {
+        // The mean of each field of 32 pixels decides, so that a window that began elsewhere would say something else everywhere.
+        var score = new Conv2d(new Philox(5), 3, 3, 1);
+        var model = new SemanticModel("fields", score, x => new SemanticLogits(score.Forward(Fields(x))), 32) { Classes = Three };
+        Image photo = Noise(224, 320);
+        for (int i = 0; i < photo.Pixels.Length; i++)
+        {
+            (int y, int x) = Math.DivRem(i / 3, 320);
+            photo.Pixels[i] = (byte)((photo.Pixels[i] / 8) + (((y / 32 * 5) + (x / 32 * 3) + (i % 3 * 2)) % 7 * 32));
+        }
+        byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
+        Assert.InRange(whole.Distinct().Count(), 2, 3);
+        foreach (int window in (int[])[100, 128, 132])
+            Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = window }).Predict(photo).Semantic!.Labels);
+
+        static Tensor Fields(Tensor x)
+        {
+            Tensor means = x.AvgPool2d(32).ResizeNearest(32f);
+            return means.Pad(0, x.Shape[1] - means.Shape[1], 0, x.Shape[2] - means.Shape[2]);
+        }
+    }
+
     [Fact]
     public void Views_average_probabilities()
     {
