@@ -33,7 +33,7 @@ for model in "${models[@]}"; do
     continue
   fi
   # epoch,…,train_loss,… : the two epochs' losses
-  losses=$(sed -nE 's/^epoch [12]\/2 +loss ([0-9.]+).*/\1/p' "$log" | tr '\n' ' ')
+  losses=$(sed -nE 's/^epoch [12]\/2 +loss ([0-9]+\.[0-9]{4}) .*/\1/p' "$log" | tr '\n' ' ')
   read -r first second <<<"$losses"
   falls=$(awk -v a="$first" -v b="$second" 'BEGIN { print (b < a) ? "falls" : "DOES NOT FALL" }')
   [ "$falls" = falls ] || failed=1
