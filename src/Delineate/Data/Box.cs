@@ -4,23 +4,23 @@ namespace Delineate.Data;
 /// A rectangle in pixels of the image: its left, top, right and bottom edge, where pixel 0 reaches from 0 to 1. Right and bottom are the first
 /// coordinates outside, so that a box of one pixel is (x, y, x + 1, y + 1).
 /// </summary>
-public readonly record struct Box(float X1, float Y1, float X2, float Y2)
+public readonly record struct Box(double X1, double Y1, double X2, double Y2)
 {
     /// <summary>Pixels from left to right; below 0 where the edges are the wrong way round.</summary>
-    public float Width => X2 - X1;
+    public double Width => X2 - X1;
 
     /// <summary>Pixels from top to bottom.</summary>
-    public float Height => Y2 - Y1;
+    public double Height => Y2 - Y1;
 
     /// <summary>Square pixels.</summary>
-    public float Area => Width * Height;
+    public double Area => Width * Height;
 
     /// <summary>The area that two boxes share over the area that either covers, 0…1; 0 where both are empty.</summary>
-    public float Iou(Box other)
+    public double Iou(Box other)
     {
-        float width = Math.Min(X2, other.X2) - Math.Max(X1, other.X1), height = Math.Min(Y2, other.Y2) - Math.Max(Y1, other.Y1);
+        double width = Math.Min(X2, other.X2) - Math.Max(X1, other.X1), height = Math.Min(Y2, other.Y2) - Math.Max(Y1, other.Y1);
         if (width <= 0 || height <= 0) return 0;
-        float shared = width * height;
+        double shared = width * height;
         return shared / (Area + other.Area - shared);
     }
 

@@ -66,7 +66,7 @@ public class RleTests
         foreach (JsonElement rectangle in document.RootElement.GetProperty("rects").EnumerateArray())
         {
             double[] xywh = Numbers(rectangle.GetProperty("rect"));
-            var box = new Box((float)xywh[0], (float)xywh[1], (float)(xywh[0] + xywh[2]), (float)(xywh[1] + xywh[3]));
+            var box = new Box(xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3]);
             Assert.Equal(rectangle.GetProperty("counts").GetString(), Rle.FromBox(box, height, width).ToCompressed());
         }
         foreach (JsonElement many in document.RootElement.GetProperty("multi").EnumerateArray())
@@ -167,7 +167,7 @@ public class RleTests
     {
         double[] xywh = Numbers(element.GetProperty("bbox"));
         // An empty mask has a box of zeros in both.
-        return new Box((float)xywh[0], (float)xywh[1], (float)(xywh[0] + xywh[2]), (float)(xywh[1] + xywh[3]));
+        return new Box(xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3]);
     }
 
     private static void AssertMatrix(NpyArray expected, double[,] actual)
