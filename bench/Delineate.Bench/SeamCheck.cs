@@ -14,6 +14,8 @@ namespace Delineate.Bench;
 /// </summary>
 internal static class SeamCheck
 {
+    private static readonly double Scale = double.Parse(Environment.GetEnvironmentVariable("SCALE") ?? "1", CultureInfo.InvariantCulture);
+
     public static int Run(string[] args)
     {
         if (args.Length < 4)
@@ -24,7 +26,7 @@ internal static class SeamCheck
         Model model = ModelFile.Load(args[0]);
         Dataset data = DatasetCatalog.Open(args[1], "val");
         int count = Math.Min(data.Count, int.Parse(args[2], CultureInfo.InvariantCulture));
-        var whole = new Row("whole", new Predictor(model), model);
+        var whole = new Row("whole", new Predictor(model, new PredictorOptions { Scales = [Scale] }), model);
         Row[] rows = [.. args[3..].Select(text => new Row(text, new Predictor(model, Options(text)), model))];
         for (int i = 0; i < count; i++)
         {
@@ -40,7 +42,7 @@ internal static class SeamCheck
     private static PredictorOptions Options(string text)
     {
         string[] parts = text.Split(':', 'x');
-        var options = new PredictorOptions { Window = (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture)) };
+        var options = new PredictorOptions { Scales = [Scale], Window = (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture)) };
         return parts.Length > 2 ? options with { Overlap = double.Parse(parts[2], CultureInfo.InvariantCulture) } : options;
     }
 

@@ -16,6 +16,7 @@ internal sealed class PredictorArguments
     private readonly Option<int?> classes = SharedOptions.Classes();
     private readonly Option<Size2d?> window = SharedOptions.OptionalSize("--window", "Look at images through windows of this size, for images of any size [whole images]");
     private readonly Option<double> overlap = SharedOptions.Share("--overlap", "The share of a window that it has in common with the next, at most 0.9", new PredictorOptions().Overlap);
+    private readonly Option<int> context = SharedOptions.Whole("--context", "Pixels that the network sees at least around those that a window decides; fewer are faster, more are closer to whole images", 0, PredictorOptions.MostContext, new PredictorOptions().Context);
     private readonly Option<double[]> scales = new("--scales")
     {
         Description = "Look at several sizes and average the probabilities: multiples of the usual size, such as 0.75,1,1.25 [1]",
@@ -30,7 +31,7 @@ internal sealed class PredictorArguments
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[weights, model, classes, window, overlap, scales, flip, ownSize, strict]) command.Options.Add(option);
+        foreach (Option option in (Option[])[weights, model, classes, window, overlap, context, scales, flip, ownSize, strict]) command.Options.Add(option);
     }
 
     /// <summary>The weights' path as it was given.</summary>
@@ -42,11 +43,15 @@ internal sealed class PredictorArguments
     /// <summary>The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many.</summary>
     public Predictor Load(ParseResult parsed, ClassTable? unnamed = null)
     {
-        if (parsed.GetResult(overlap) is { Implicit: false } && !HasWindow(parsed)) throw new UserException("--overlap says what windows have in common: give --window as well");
+        foreach (Option option in (Option[])[overlap, context])
+        {
+            if (!HasWindow(parsed) && parsed.GetResult(option) is { Implicit: false }) throw new UserException($"{option.Name} is about windows: give --window as well");
+        }
         var options = new PredictorOptions
         {
             Window = parsed.GetValue(window),
             Overlap = parsed.GetValue(overlap),
+            Context = parsed.GetValue(context),
             Scales = parsed.GetValue(scales)!,
             Flip = parsed.GetValue(flip),
             OwnSize = parsed.GetValue(ownSize),

@@ -66,8 +66,8 @@ public sealed class Predictor
         Size2d size = (image.Height, image.Width), seen = SeenSize(image.Height, image.Width), window = options.Window ?? seen;
         if (seen != size) image = image.Resize(seen.Height, seen.Width);
         Preprocessing preprocessing = semantic.Preprocessing.FixedFor(image);
-        int grid = WindowAxis.Grid * options.StepsToWhole();
-        WindowAxis rows = new(seen.Height, window.Height, options.Overlap, grid), columns = new(seen.Width, window.Width, options.Overlap, grid);
+        var layout = new WindowLayout(0, options.Overlap, options.Context, WindowLayout.LargestStride * options.StepsToWhole());
+        WindowAxis rows = new(seen.Height, layout with { Size = window.Height }), columns = new(seen.Width, layout with { Size = window.Width });
         using MemoryScope memory = TensorMemory.Scope();
         var blend = new WindowBlend(rows, columns, seen, size, semantic.Classes.Count);
         var cuts = new Image?[options.BatchSize];
@@ -77,7 +77,7 @@ public sealed class Predictor
             {
                 cancel.ThrowIfCancellationRequested();
                 count = Math.Min(options.BatchSize, columns.Count - column);
-                while (columns.Sizes[column + count - 1] != columns.Sizes[column]) count--; // the last may be smaller
+                while (columns.Sizes[column + count - 1] != columns.Sizes[column]) count--; // those at the image's edges are smaller
                 Image[] windows = new Image[count];
                 for (int n = 0; n < count; n++) windows[n] = Cut(image, rows.Starts[row], columns.Starts[column + n], (rows.Sizes[row], columns.Sizes[column + n]), ref cuts[n]);
                 using MemoryScope scope = TensorMemory.Scope();

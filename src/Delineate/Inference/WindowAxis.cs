@@ -1,33 +1,41 @@
 namespace Delineate.Inference;
 
+/// <summary>How windows lie along one side of an image.</summary>
+/// <param name="Size">Pixels of a window.</param>
+/// <param name="Overlap">The share of a window, at least, that it has in common with the next.</param>
+/// <param name="Context">Pixels that are seen at least around those at which a window counts, where the image has them.</param>
+/// <param name="Grid">What windows begin on a multiple of.</param>
+internal readonly record struct WindowLayout(int Size, double Overlap, int Context, int Grid = WindowLayout.LargestStride)
+{
+    /// <summary>Networks halve maps up to five times.</summary>
+    public const int LargestStride = 32;
+}
+
 /// <summary>
-/// Where windows lie along one side of an image, and what each counts at each of its pixels. A window counts in its middle only: near its edges, where it does
-/// not see all that surrounds a pixel, its neighbour does. In between both count, by weights that add up to 1.
+/// Where windows lie along one side of an image, and what each counts at each of its pixels: nothing near its edges, where it does not see all that surrounds a
+/// pixel and its neighbour does. Where two count, their weights add up to 1.
 /// </summary>
 internal sealed class WindowAxis
 {
-    /// <summary>What windows begin on a multiple of where nothing else is asked for: networks halve maps up to five times.</summary>
-    public const int Grid = 32;
-
     private const int LongestRamp = 32; // pixels over which a window gives way to the next: enough that no seam shows
 
     /// <summary>
-    /// Windows of <paramref name="size"/> pixels along <paramref name="length"/>; one, of the whole length, where that is shorter. As few as have at least the
-    /// <paramref name="overlap"/> with their neighbours, evenly spread. They begin on multiples of <paramref name="grid"/>, so that a network's strides fall as
-    /// on the whole image; the last one ends with the image and may be up to that much smaller.
+    /// Windows along <paramref name="length"/> pixels; one, of the whole length, where that is shorter than a window. As few as have the overlap, evenly spread.
+    /// They begin on the grid, so that a network's strides fall as on the whole image, and are seen with as much of their surroundings as the context asks for
+    /// beyond the overlap. The last one ends with the image and may be smaller by less than a step of the grid.
     /// </summary>
-    public WindowAxis(int length, int size, double overlap, int grid = Grid)
+    public WindowAxis(int length, WindowLayout layout)
     {
-        size = Math.Min(size, length);
-        int stride = Math.Max(1, (int)(size * (1 - overlap)));
-        while (grid > 1 && grid > Math.Min(stride, size / 2)) grid = grid > Grid ? Grid : grid / 2;
+        (int size, int grid) = (Math.Min(layout.Size, length), layout.Grid);
+        int stride = Math.Max(1, (int)(size * (1 - layout.Overlap)));
+        while (grid > 1 && grid > Math.Min(stride, size / 2)) grid = grid > WindowLayout.LargestStride ? WindowLayout.LargestStride : grid / 2;
         int steps = (length - size + grid - 1) / grid, mostSteps = stride / grid; // to the last window, and from one to the next
         int count = 1 + ((steps + mostSteps - 1) / mostSteps);
         Starts = [.. Enumerable.Range(0, count).Select(i => i == 0 ? 0 : grid * (int)((long)i * steps / (count - 1)))];
-        Sizes = Array.ConvertAll(Starts, start => Math.Min(size, length - start));
+        (First, Sizes, Weights) = (new int[count], new int[count], new float[count][]);
 
-        (First, Weights) = (new int[count], new float[count][]);
-        int[] ramps = new int[count + 1]; // pixels in which a window and the one before it both count
+        int[] ramps = new int[count + 1]; // pixels in which a window and the one before it both count: in the middle of what they share
+        int margin = layout.Context;
         for (int i = 1; i < count; i++)
         {
             int shared = Starts[i - 1] + size - Starts[i];
@@ -35,9 +43,14 @@ internal sealed class WindowAxis
             int way = Math.Min(Starts[i] - Starts[i - 1], i + 1 < count ? Starts[i + 1] - Starts[i] : size);
             ramps[i] = Math.Min(LongestRamp, Math.Min(shared, way) / 2);
             First[i] = Starts[i] + ((shared - ramps[i]) / 2);
+            margin = Math.Min(margin, First[i] - Starts[i]);
         }
+        int more = (layout.Context - margin + grid - 1) / grid * grid; // surroundings on either side
         for (int i = 0; i < count; i++)
         {
+            int end = Math.Min(length, Starts[i] + size + more);
+            Starts[i] = Math.Max(0, Starts[i] - more);
+            Sizes[i] = end - Starts[i];
             int next = i + 1 < count ? First[i + 1] : length;
             float[] weights = Weights[i] = new float[next + ramps[i + 1] - First[i]];
             weights.AsSpan().Fill(1);
@@ -51,10 +64,10 @@ internal sealed class WindowAxis
     /// <summary>The number of windows.</summary>
     public int Count => Starts.Length;
 
-    /// <summary>The first pixel of each window, ascending.</summary>
+    /// <summary>The first pixel that is seen of each window, ascending.</summary>
     public int[] Starts { get; }
 
-    /// <summary>The pixels of each window.</summary>
+    /// <summary>The pixels that are seen of each window.</summary>
     public int[] Sizes { get; }
 
     /// <summary>The first pixel of the image at which each window counts, ascending.</summary>

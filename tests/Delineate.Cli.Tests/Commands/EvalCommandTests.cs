@@ -59,11 +59,12 @@ public class EvalCommandTests
     }
 
     [Theory]
-    [InlineData("--window 32x32 --overlap 0", "")]
-    [InlineData("--window 32x48 --overlap 0.5", "--window 32x48 --overlap 0")]
+    [InlineData("--window 32x32 --overlap 0 --context 0", "")]
+    [InlineData("--window 32x48 --overlap 0.5 --context 0", "--window 32x48 --overlap 0 --context 0")]
+    [InlineData("--window 32x32", "--window 32x32 --overlap 0 --context 0")]
     [InlineData("--scales 0.5,1,2", "")]
     [InlineData("--flip", "")]
-    [InlineData("--window 40x32 --scales 1,1.5 --flip --strict", "--flip")]
+    [InlineData("--window 40x32 --context 8 --scales 1,1.5 --flip --strict", "--flip")]
     public void Options_of_predict_give_the_figures_of_its_masks(string words, string otherWords)
     {
         using var folder = new TempFolder();
@@ -112,7 +113,9 @@ public class EvalCommandTests
     [InlineData("--window takes a height and a width of 1 to 16384, such as 480x640, not '64'. See 'delineate eval --help'", "--window", "64")]
     [InlineData("the overlap is a share of a window from 0 to 0.9, not 0.95", "--window", "64x64", "--overlap", "0.95")]
     [InlineData("--overlap takes a number from 0 to 1, not 'half'. See 'delineate eval --help'", "--window", "64x64", "--overlap", "half")]
-    [InlineData("--overlap says what windows have in common: give --window as well", "--overlap", "0.5")]
+    [InlineData("--overlap is about windows: give --window as well", "--overlap", "0.5")]
+    [InlineData("--context is about windows: give --window as well", "--context", "0")]
+    [InlineData("--context takes a whole number from 0 to 4096, not '-1'. See 'delineate eval --help'", "--window", "64x64", "--context", "-1")]
     [InlineData("--scales takes numbers from 0.1 to 8 with commas between, such as 0.75,1,1.25, not '1,,2'. See 'delineate eval --help'", "--scales", "1,,2")]
     [InlineData("--scales takes numbers from 0.1 to 8 with commas between, such as 0.75,1,1.25, not '0'. See 'delineate eval --help'", "--scales", "0")]
     [InlineData("'yes' is one argument too many. See 'delineate eval --help'", "--flip", "yes")]

@@ -29,19 +29,20 @@ public sealed class PredictorTests
     }
 
     [Theory]
-    [InlineData(100, 133, 0.25, 1)]
-    [InlineData(100, 133, 0, 1)]
-    [InlineData(97, 65, 0.5, 3)]
-    [InlineData(200, 31, 0.9, 2)]
-    [InlineData(20, 300, 0.4, 4)]
-    [InlineData(1, 1, 0.25, 1)]
-    public void Windows_put_every_label_in_its_place(int height, int width, double overlap, int batch)
+    [InlineData(100, 133, 0.25, 0, 1)]
+    [InlineData(100, 133, 0, 0, 1)]
+    [InlineData(97, 65, 0.5, 20, 3)]
+    [InlineData(200, 31, 0.9, 0, 2)]
+    [InlineData(20, 300, 0.4, 40, 4)]
+    [InlineData(300, 400, 0.25, 96, 3)]
+    [InlineData(1, 1, 0.25, 96, 1)]
+    public void Windows_put_every_label_in_its_place(int height, int width, double overlap, int context, int batch)
     {
         SemanticModel model = Pointwise();
         Image photo = Noise(height, width);
         byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
         var seen = new List<(int, int)>();
-        var predictor = new Predictor(model, new PredictorOptions { Window = (48, 64), Overlap = overlap, BatchSize = batch });
+        var predictor = new Predictor(model, new PredictorOptions { Window = (48, 64), Overlap = overlap, Context = context, BatchSize = batch });
         LabelMap labels = predictor.Predict(photo, (done, all) => seen.Add((done, all))).Semantic!;
         Assert.Equal((height, width), (labels.Height, labels.Width));
         Assert.Equal(whole, labels.Labels);
@@ -79,7 +80,7 @@ public sealed class PredictorTests
         SemanticModel model = Pointwise(preprocessing: new Preprocessing { ShortSide = shortSide });
         Image photo = Noise(100, 133);
         byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
-        Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = (32, 48) }).Predict(photo).Semantic!.Labels);
+        Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = (32, 48), Context = 9 }).Predict(photo).Semantic!.Labels);
         Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = 500 }).Predict(photo).Semantic!.Labels);
         Assert.Equal(shortSide, new Predictor(model).SeenSize(100, 133).Height);
     }
@@ -112,7 +113,7 @@ public sealed class PredictorTests
         byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
         Assert.InRange(whole.Distinct().Count(), 2, 3);
         foreach (int window in (int[])[100, 128, 132])
-            Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = window }).Predict(photo).Semantic!.Labels);
+            Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = window, Context = 0 }).Predict(photo).Semantic!.Labels);
 
         static Tensor Fields(Tensor x)
         {
@@ -163,12 +164,27 @@ public sealed class PredictorTests
     public void Several_threads_get_what_one_gets()
     {
         Model model = Trained();
-        var predictor = new Predictor(model, new PredictorOptions { Window = 64, Flip = true });
+        var predictor = new Predictor(model, new PredictorOptions { Window = 64, Context = 32, Flip = true });
         Image[] photos = [.. Enumerable.Range(0, 6).Select(i => Mosaic(90 + (10 * i), 100))];
         byte[][] alone = [.. predictor.Predict(new ImageBatch(photos)).Select(p => p.Semantic!.Labels)];
         var together = new byte[photos.Length][];
         Parallel.For(0, photos.Length, i => together[i] = predictor.Predict(photos[i]).Semantic!.Labels);
         Assert.Equal(alone, together);
+    }
+
+    [Theory]
+    [InlineData(null, 1)]
+    [InlineData(64, 1)]
+    [InlineData(64, 4)]
+    public void Several_images_and_windows_at_once_give_what_each_gives_alone(int? window, int batch)
+    {
+        Model model = Trained();
+        var options = new PredictorOptions { Window = window is { } side ? (Size2d)side : null, Context = 16 };
+        Image[] photos = [Mosaic(90, 100), Mosaic(20, 20), Mosaic(200, 170), Mosaic(64, 300)];
+        byte[][] alone = [.. photos.Select(photo => new Predictor(model, options).Predict(photo).Semantic!.Labels)];
+        IReadOnlyList<Prediction> together = new Predictor(model, options with { BatchSize = batch }).Predict(new ImageBatch(photos));
+        Assert.Equal(alone, together.Select(p => p.Semantic!.Labels));
+        Assert.True(alone[2].Distinct().Count() > 1);
     }
 
     [Fact]
@@ -190,7 +206,7 @@ public sealed class PredictorTests
     {
         SemanticModel model = Pointwise();
         foreach (PredictorOptions options in (PredictorOptions[])
-            [new() { Window = 8 }, new() { Overlap = 1 }, new() { Overlap = double.NaN }, new() { Scales = [] }, new() { Scales = [1, 0] }, new() { BatchSize = 0 }])
+            [new() { Window = 8 }, new() { Overlap = 1 }, new() { Overlap = double.NaN }, new() { Context = -1 }, new() { Scales = [] }, new() { Scales = [1, 0] }, new() { BatchSize = 0 }])
             Assert.Throws<ArgumentOutOfRangeException>(() => new Predictor(model, options));
     }
 
