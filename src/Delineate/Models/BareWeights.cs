@@ -12,15 +12,17 @@ internal static class BareWeights
 
     /// <summary>A new model that the file's tensors fit where they are those of <paramref name="name"/> at all.</summary>
     /// <exception cref="WeightsFormatException">The layers that score classes disagree on their number or have an impossible one.</exception>
-    public static Model NewModel(string name, WeightFile file, int? classes)
+    public static Model NewModel(string name, WeightFile file, int? classes, Func<ModelOptions, ModelOptions>? adjust = null)
     {
         ModelOptions options = Options(name, file);
+        if (adjust is not null) options = adjust(options);
         int count = classes ?? CountClasses(name, options, file);
         return ModelCatalog.Create(name, options, ModelCatalog.PublishedClasses(name, count), ModelCatalog.PublishedPreprocessing(name));
     }
 
     private static ModelOptions Options(string name, WeightFile file)
     {
+        if (DetectorCatalog.Has(name)) return DetectorCatalog.Options(file);
         var options = new ModelOptions { AuxiliaryHead = file.Tensors.Keys.Any(key => key.StartsWith(AuxiliaryPrefix, StringComparison.Ordinal)) };
         if (name != "unet" || !file.Tensors.TryGetValue("inc.double_conv.0.weight", out RawTensor? first) || first.Shape.Rank != 4) return options;
         int depth = 0;
@@ -28,7 +30,7 @@ internal static class BareWeights
         return options with { Channels = first.Shape[0], Depth = depth, Bilinear = !file.Tensors.ContainsKey("up1.up.weight") };
     }
 
-    /// <summary>The size that the file has where networks for two and for three classes differ.</summary>
+    /// <summary>The number of classes for which the file's layers have their size: layers differ between two and three classes by one for each class, or by four for each class's box.</summary>
     private static int CountClasses(string name, ModelOptions options, WeightFile file)
     {
         Dictionary<string, Shape> two = Shapes(2), three = Shapes(3);
@@ -38,8 +40,10 @@ internal static class BareWeights
             if (!file.Tensors.TryGetValue(layer, out RawTensor? raw) || raw.Shape.Rank != shape.Rank) continue;
             for (int axis = 0; axis < shape.Rank; axis++)
             {
-                if (shape[axis] == three[layer][axis]) continue;
-                int count = raw.Shape[axis];
+                int each = three[layer][axis] - shape[axis];
+                if (each == 0) continue;
+                if (raw.Shape[axis] % each != 0) throw new WeightsFormatException(file.Name, layer, $"this layer has {raw.Shape[axis]} outputs, which is no multiple of {each}");
+                int count = raw.Shape[axis] / each;
                 if (count is < 1 or > 255) throw new WeightsFormatException(file.Name, layer, $"this layer scores {count} classes; 1 to 255 can be told apart");
                 if (found is { } other && other.Count != count)
                     throw new WeightsFormatException(file.Name, layer, $"this layer scores {count} classes, {other.Layer} {other.Count}");

@@ -43,8 +43,11 @@ public static class ModelFile
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
     public static Model LoadAs(string path, string? name, int? classes = null) => LoadAs(path, name, classes, out _);
 
-    /// <summary>The same, with what the file says of the model, or what is known of it where the file says nothing.</summary>
-    internal static Model LoadAs(string path, string? name, int? classes, out ModelCard card)
+    /// <summary>
+    /// The same, with what the file says of the model, or what is known of it where the file says nothing. <paramref name="adjust"/> changes options that the
+    /// tensors do not tell.
+    /// </summary>
+    internal static Model LoadAs(string path, string? name, int? classes, out ModelCard card, Func<ModelOptions, ModelOptions>? adjust = null)
     {
         using WeightFile file = WeightFile.Open(path);
         Model model;
@@ -53,11 +56,12 @@ public static class ModelFile
             if (file.Metadata.ContainsKey(CardKey) || name is null)
             {
                 card = ReadCard(file.Metadata, path);
+                if (adjust is not null) card = card with { Options = adjust(card.Options) };
                 model = card.NewModel(path);
             }
             else
             {
-                model = BareWeights.NewModel(name, file, classes);
+                model = BareWeights.NewModel(name, file, classes, adjust);
                 card = ModelCard.Of(model);
             }
         }
@@ -79,11 +83,12 @@ public static class ModelFile
         ArgumentNullException.ThrowIfNull(model);
         using WeightFile file = WeightFile.Open(path);
         Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
-        return [.. WeightLoading.Load(model.Network, file, StartsAnew).Where(shapes.ContainsKey)];
+        IReadOnlyDictionary<string, RawTensor> tensors = DetectorWeights.Current(file.Tensors);
+        return [.. WeightLoading.Load(model.Network, tensors, StartsAnew, file.Name).Where(shapes.ContainsKey)];
 
         bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !SameShape(name));
 
-        bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
+        bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
     }
 
     /// <summary>What a model file says of itself, without reading its weights.</summary>
@@ -109,7 +114,7 @@ public static class ModelFile
         SafetensorsFile.Save(path, [.. model.Network.StateDict(), .. training.Select(t => (TrainingPrefix + t.Name, t.Tensor))], metadata);
     }
 
-    internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, file, IsTraining);
+    internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, DetectorWeights.Current(file.Tensors), IsTraining, file.Name);
 
     private static bool IsTraining(string name) => name.StartsWith(TrainingPrefix, StringComparison.Ordinal);
 
