@@ -28,8 +28,9 @@ public static unsafe class Nms
     }
 
     /// <summary>
-    /// The same among the boxes of each group alone: classes, or levels of a pyramid. The same indices as <c>torchvision.ops.batched_nms</c>, also
-    /// where an IoU is the threshold but for rounding: up to 1000 boxes are compared moved apart by group · (largest coordinate + 1), as there.
+    /// The same among the boxes of each group alone: classes, or levels of a pyramid. The same boxes as <c>torchvision.ops.batched_nms</c>, also
+    /// where an IoU is the threshold but for rounding: up to 1000 boxes are compared moved apart by group · (largest coordinate + 1), as there. (Of more
+    /// boxes it gives those with equal scores in no particular order.)
     /// </summary>
     /// <exception cref="ShapeException">There are not four times as many floats of boxes as scores, or not as many groups.</exception>
     public static int[] KeepPerGroup(ReadOnlySpan<float> boxesXyxy, ReadOnlySpan<float> scores, ReadOnlySpan<int> groups, double iouThreshold)

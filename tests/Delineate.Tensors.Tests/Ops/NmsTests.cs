@@ -88,6 +88,20 @@ public sealed class NmsTests
         Assert.Throws<ShapeException>(() => Nms.KeepPerGroup(new float[8], new float[2], new int[3], 0.5));
     }
 
+    [Theory]
+    [InlineData("few", 0.3)]
+    [InlineData("few", 0.5)]
+    [InlineData("many", 0.3)]
+    [InlineData("many", 0.7)]
+    public void Torchvision_keeps_the_same_of_boxes_with_equal_scores_and_overlaps_at_the_threshold(string name, double threshold)
+    {
+        var golden = Golden.Local(Path.Combine(AppContext.BaseDirectory, "Goldens", "detector_ops"));
+        float[] boxes = golden.Array($"{name}.boxes").Floats, scores = golden.Array($"{name}.scores").Floats;
+        string form = FormattableString.Invariant($"{name}.{threshold}");
+        Assert.Equal(golden.Array($"{form}.keep").Ints, Nms.Keep(boxes, scores, threshold));
+        Assert.Equal(golden.Array($"{form}.keep_per_group").Ints, Nms.KeepPerGroup(boxes, scores, golden.Array($"{name}.groups").Ints, threshold));
+    }
+
     [ReferenceFact]
     public void Torchvision_keeps_the_same()
     {

@@ -169,6 +169,22 @@ public sealed class RoiAlignTests
         string Refused(params float[] rois) => Assert.Throws<ArgumentOutOfRangeException>(() => x.RoiAlign(Tensor.From(rois, [rois.Length / 5, 5]), 7, 1)).Message;
     }
 
+    [Theory]
+    [InlineData("align", -1, false)]
+    [InlineData("align.2", 2, false)]
+    [InlineData("align.aligned", -1, true)]
+    [InlineData("align.aligned.3", 3, true)]
+    public void Torchvision_gives_the_same_at_odd_regions(string name, int ratio, bool aligned)
+    {
+        var golden = Golden.Local(Path.Combine(AppContext.BaseDirectory, "Goldens", "detector_ops"));
+        Tensor x = golden.ChannelsLast("map");
+        x.RequiresGrad = true;
+        Tensor y = x.RoiAlign(golden.Tensor("rois"), (3, 5), 0.25f, ratio, aligned);
+        TensorAssert.Close(golden.ChannelsLast(name), y, 1e-6);
+        y.Backward(golden.ChannelsLast("dy"));
+        TensorAssert.Close(golden.ChannelsLast($"{name}.dx"), x.Gradient!, 1e-6);
+    }
+
     [ReferenceTheory]
     [InlineData(false, -1)]
     [InlineData(false, 2)]
@@ -248,7 +264,7 @@ public sealed class RoiAlignTests
     }
 
     /// <summary>Regions as a buffer.</summary>
-    private sealed class Head : Module
+    internal sealed class Head : Module
     {
         public Head(Tensor rois)
         {
