@@ -57,6 +57,7 @@ internal sealed class PredictorArguments
             OwnSize = parsed.GetValue(ownSize),
         };
         Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed);
+        if (loaded is DetectionModel) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
         if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
         try
         {

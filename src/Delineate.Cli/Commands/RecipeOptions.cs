@@ -16,7 +16,7 @@ namespace Delineate.Cli.Commands;
 /// </summary>
 internal sealed class RecipeOptions
 {
-    private const string Essentials = "Recipe", Network = "Recipe: the network", Images = "Recipe: what training does to images", Steps = "Recipe: optimizer and learning rate",
+    private const string Essentials = "Recipe", Network = "Recipe: the network", Detectors = "Recipe: detectors", Images = "Recipe: what training does to images", Steps = "Recipe: optimizer and learning rate",
         Loss = "Recipe: the loss", Course = "Recipe: evaluation and stopping";
 
     /// <summary>What each key does, in the order of the help.</summary>
@@ -39,6 +39,25 @@ internal sealed class RecipeOptions
         (Network, "options.patchStride", "", "Sliding window: classify every so many-th pixel and interpolate between; odd, 1 for every pixel"),
         (Network, "options.patchesPerImage", "", "Sliding window: patches of each image in a training step"),
         (Network, "options.balancedPatches", "", "Sliding window: train on each class of an image equally often instead of on each pixel"),
+        (Detectors, "options.frozenNorm", "", "The backbone's batch norms keep what they were loaded with; false trains them, as a network from random weights needs"),
+        (Detectors, "options.normEpsilon", "", "What a frozen batch norm adds to the variance; 0 for torchvision's COCO_V1 weights"),
+        (Detectors, "options.keypoints", "", "Joints of a body"),
+        (Detectors, "options.widthDivisor", "", "Divide every inner channel count: smaller and quicker"),
+        (Detectors, "options.detection.minSize", "", "Resize images to this short side …"),
+        (Detectors, "options.detection.maxSize", "", "… but the long side to no more than this"),
+        (Detectors, "options.detection.trainingMinSize", "", "Train at short sides from this to min-size, drawn in steps of 32; none for min-size alone"),
+        (Detectors, "options.detection.scoreThreshold", "", "Leave out detections that are less sure"),
+        (Detectors, "options.detection.nmsThreshold", "", "Of two detections of a class that overlap more than this, the surer one stays"),
+        (Detectors, "options.detection.detections", "", "The most objects in one image"),
+        (Detectors, "options.detection.proposalNmsThreshold", "", "The same for region proposals"),
+        (Detectors, "options.detection.proposalsBeforeNms", "", "The likeliest region proposals of each map that are looked at"),
+        (Detectors, "options.detection.proposalsAfterNms", "", "The most region proposals of an image that are followed up"),
+        (Detectors, "options.detection.trainingProposalsBeforeNms", "", "The same two while training: before"),
+        (Detectors, "options.detection.trainingProposalsAfterNms", "", "… and after"),
+        (Detectors, "options.detection.anchorSamples", "", "Anchors of an image that the region proposals learn from"),
+        (Detectors, "options.detection.anchorPositiveShare", "", "The most of them that are objects"),
+        (Detectors, "options.detection.boxSamples", "", "Region proposals of an image that the heads learn from"),
+        (Detectors, "options.detection.boxPositiveShare", "", "The most of them that are objects"),
         (Images, "baseSize", "", "Resize the short side to a random size from min-scale to max-scale times this; none keeps sizes"),
         (Images, "minScale", "", "The least of the random scales"),
         (Images, "maxScale", "", "The greatest of the random scales"),
@@ -89,7 +108,7 @@ internal sealed class RecipeOptions
         JsonObject defaults = Defaults();
         foreach ((string group, string key, string alias, string description) in Keys)
         {
-            if (networkOnly && group != Network) continue;
+            if (networkOnly && group is not (Network or Detectors)) continue;
             KeyKind kind = KeyKind.Of(key);
             string[] aliases = alias.Length == 0 ? [] : [alias];
             var option = new Option<string?>(Name(key), aliases)
@@ -152,12 +171,12 @@ internal sealed class RecipeOptions
     private static void Set(JsonObject recipe, string key, string text)
     {
         string[] path = key.Split('.');
+        JsonObject owner = path[..^1].Aggregate(recipe, (node, part) => node[part]!.AsObject());
         if (key == "cropSize" && text is not ("none" or "null") && text.AsSpan().IndexOfAny(",x×") < 0) text = $"{text},{text}";
-        JsonNode? value = KeyKind.Of(key).Parse(text, Name(key));
-        (path.Length == 1 ? recipe : recipe[path[0]]!.AsObject())[path[^1]] = value;
+        owner[path[^1]] = KeyKind.Of(key).Parse(text, Name(key));
         foreach (JsonNode? stage in recipe["stages"]!.AsArray())
         {
-            bool isItsOwn = (path.Length == 1 ? stage : stage![path[0]]) is JsonObject owner && owner.Remove(path[^1]);
+            bool isItsOwn = path[..^1].Aggregate(stage, (node, part) => node?[part]) is JsonObject own && own.Remove(path[^1]);
             if (isItsOwn && key == "model") throw new UserException("--model cannot be set where the stages of the recipe name their networks");
         }
     }

@@ -88,6 +88,15 @@ internal static class SharedOptions
             ? number : Refuse<double>(result, "a number from 0 to 1"),
     };
 
+    /// <summary>The same where nothing stands for a number that is not given.</summary>
+    public static Option<double?> OptionalShare(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SHARE",
+        CustomParser = result => double.TryParse(Single(result), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number is >= 0 and <= 1
+            ? number : Refuse<double?>(result, "a number from 0 to 1"),
+    };
+
     /// <summary>An option that takes one of an enumeration's names.</summary>
     public static Option<TEnum> Choice<TEnum>(string name, string description, TEnum value)
         where TEnum : struct, Enum

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Delineate.Data;
+using Delineate.Models;
 using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
@@ -64,6 +65,7 @@ internal static class TrainCommand
 
     private static int Start(Terminal terminal, StartOptions options, Recipe recipe, CancellationToken cancel)
     {
+        if (DetectorCatalog.Has(recipe.Model)) throw new UserException($"{recipe.Model} learns from objects, and the data sets that are read here tell the classes of pixels: from C#, its Loss takes annotations with instances");
         // The folder comes last, so that a mistake leaves nothing behind.
         if (RunFiles.Any(f => File.Exists(System.IO.Path.Combine(options.Output, f)))) throw new UserException($"{options.Output} holds a run already: go on with 'delineate train --resume {options.Output}', or choose another --output");
         if (!options.SkipCheck) Check(terminal, options.Data, cancel);

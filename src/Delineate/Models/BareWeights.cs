@@ -16,9 +16,10 @@ internal static class BareWeights
     /// many and nothing else is known of them.
     /// </summary>
     /// <exception cref="WeightsFormatException">The layers that score classes disagree on their number or have an impossible one.</exception>
-    public static Model NewModel(string name, WeightFile file, int? classes, ClassTable? unnamed = null)
+    public static Model NewModel(string name, WeightFile file, int? classes, ClassTable? unnamed = null, Func<ModelOptions, ModelOptions>? adjust = null)
     {
         ModelOptions options = Options(name, file);
+        if (adjust is not null) options = adjust(options);
         int count = classes ?? CountClasses(name, options, file);
         ClassTable table = unnamed?.Count == count && !ModelCatalog.NamesPublishedClasses(name, count) ? unnamed : ModelCatalog.PublishedClasses(name, count);
         return ModelCatalog.Create(name, options, table, ModelCatalog.PublishedPreprocessing(name));
@@ -26,6 +27,7 @@ internal static class BareWeights
 
     private static ModelOptions Options(string name, WeightFile file)
     {
+        if (DetectorCatalog.Has(name)) return DetectorCatalog.Options(file);
         var options = new ModelOptions { AuxiliaryHead = file.Tensors.Keys.Any(key => key.StartsWith(AuxiliaryPrefix, StringComparison.Ordinal)) };
         return name switch
         {
@@ -57,7 +59,7 @@ internal static class BareWeights
         return count;
     }
 
-    /// <summary>The size that the file has where networks for two and for three classes differ.</summary>
+    /// <summary>The number of classes for which the file's layers have their size: layers differ between two and three classes by one for each class, or by four for each class's box.</summary>
     private static int CountClasses(string name, ModelOptions options, WeightFile file)
     {
         Dictionary<string, Shape> two = Shapes(2), three = Shapes(3);
@@ -67,8 +69,10 @@ internal static class BareWeights
             if (!file.Tensors.TryGetValue(layer, out RawTensor? raw) || raw.Shape.Rank != shape.Rank) continue;
             for (int axis = 0; axis < shape.Rank; axis++)
             {
-                if (shape[axis] == three[layer][axis]) continue;
-                int count = raw.Shape[axis];
+                int each = three[layer][axis] - shape[axis];
+                if (each == 0) continue;
+                if (raw.Shape[axis] % each != 0) throw new WeightsFormatException(file.Name, layer, $"this layer has {raw.Shape[axis]} outputs, which is no multiple of {each}");
+                int count = raw.Shape[axis] / each;
                 if (count is < 1 or > 255) throw new WeightsFormatException(file.Name, layer, $"this layer scores {count} classes; 1 to 255 can be told apart");
                 if (found is { } other && other.Count != count)
                     throw new WeightsFormatException(file.Name, layer, $"this layer scores {count} classes, {other.Layer} {other.Count}");

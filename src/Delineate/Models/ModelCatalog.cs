@@ -30,11 +30,11 @@ public static class ModelCatalog
     ];
 
     /// <summary>Every name that <see cref="Create"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. Entries.Select(e => e.Name)];
+    public static IReadOnlyList<string> Names { get; } = [.. Entries.Select(e => e.Name), .. DetectorCatalog.Names];
 
     /// <summary>One line about a model of the catalog: what it is, and the paper.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
-    public static string Describe(string name) => Find(name).About;
+    public static string Describe(string name) => DetectorCatalog.Describe(name) ?? Find(name).About;
 
     /// <summary>A new model whose starting values <paramref name="seed"/> decides.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
@@ -44,22 +44,25 @@ public static class ModelCatalog
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(classes);
+        if (DetectorCatalog.Create(name, options.Checked(), classes, preprocessing ?? new(), seed) is { } detector) return detector;
         Network made = Find(name).Make(new Philox(seed), options.Checked(), classes.Count);
         return made.InUse(new Use(name, options, classes, preprocessing ?? new(), loss ?? new()));
     }
 
-    /// <summary>How weights of this name that others published expect images: torchvision's preset for evaluation, a short side of 520, for its networks.</summary>
+    /// <summary>How weights of this name that others published expect images: torchvision's preset for evaluation, a short side of 520, for its networks; detectors resize images themselves.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
-    public static Preprocessing PublishedPreprocessing(string name) => new() { ShortSide = Find(name).IsTorchvision ? 520 : null };
+    public static Preprocessing PublishedPreprocessing(string name) => new() { ShortSide = !DetectorCatalog.Has(name) && Find(name).IsTorchvision ? 520 : null };
 
-    /// <summary>The classes of published weights: PASCAL VOC's where they are torchvision's 21, else numbered ones.</summary>
+    /// <summary>The classes of published weights: PASCAL VOC's where they are torchvision's 21, for detectors COCO's where they are its 91, else numbered ones.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
-    public static ClassTable PublishedClasses(string name, int count) => NamesPublishedClasses(name, count)
-        ? new ClassTable(Voc.ClassNames) { Background = 0 }
+    public static ClassTable PublishedClasses(string name, int count) =>
+        DetectorCatalog.Has(name) ? DetectorCatalog.PublishedClasses(name, count)
+        : NamesPublishedClasses(name, count) ? new ClassTable(Voc.ClassNames) { Background = 0 }
         : new ClassTable(Enumerable.Range(0, count).Select(i => $"class {i}"));
 
     /// <summary>True where the classes of published weights are known by name.</summary>
-    internal static bool NamesPublishedClasses(string name, int count) => Find(name).IsTorchvision && count == Voc.ClassNames.Count;
+    internal static bool NamesPublishedClasses(string name, int count) =>
+        DetectorCatalog.Has(name) ? DetectorCatalog.NamesPublishedClasses(name, count) : Find(name).IsTorchvision && count == Voc.ClassNames.Count;
 
     private static Network OnResNet(Philox random, int depth, ModelOptions options, int classes)
     {

@@ -46,9 +46,10 @@ public static class ModelFile
 
     /// <summary>
     /// The same, with what the file says of the model, or what is known of it where the file says nothing; classes that nothing names are
-    /// <paramref name="unnamed"/> where there are as many.
+    /// <paramref name="unnamed"/> where there are as many. <paramref name="adjust"/> changes options that the tensors do not tell.
     /// </summary>
-    internal static Model LoadAs(string path, string? name, int? classes, out ModelCard card, ClassTable? unnamed = null)
+    internal static Model LoadAs(
+        string path, string? name, int? classes, out ModelCard card, ClassTable? unnamed = null, Func<ModelOptions, ModelOptions>? adjust = null)
     {
         using WeightFile file = WeightFile.Open(path);
         Model model;
@@ -57,11 +58,12 @@ public static class ModelFile
             if (file.Metadata.ContainsKey(CardKey) || name is null)
             {
                 card = ReadCard(file.Metadata, path);
+                if (adjust is not null) card = card with { Options = adjust(card.Options) };
                 model = card.NewModel(path);
             }
             else
             {
-                model = BareWeights.NewModel(name, file, classes, unnamed);
+                model = BareWeights.NewModel(name, file, classes, unnamed, adjust);
                 card = ModelCard.Of(model);
             }
         }
@@ -88,12 +90,13 @@ public static class ModelFile
         {
             IReadOnlyDictionary<string, RawTensor> renamed = names.Rename(file, shapes);
             WeightLoading.Load(model.Network, renamed, name => shapes.ContainsKey(name) && !names.Cover(name), path);
-            return Loaded(shapes.Keys, file, renamed.ContainsKey, name => !names.IsLeftOut(name));
+            return Loaded(shapes.Keys, file.Tensors, renamed.ContainsKey, name => !names.IsLeftOut(name));
         }
-        WeightLoading.Load(model.Network, file, StartsAnew);
-        return Loaded(shapes.Keys, file, name => !StartsAnew(name), shapes.ContainsKey);
+        IReadOnlyDictionary<string, RawTensor> tensors = DetectorWeights.Current(file.Tensors);
+        WeightLoading.Load(model.Network, tensors, StartsAnew, path);
+        return Loaded(shapes.Keys, tensors, name => !StartsAnew(name), shapes.ContainsKey);
 
-        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !Fits(file, name, shapes));
+        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !Fits(tensors, name, shapes));
     }
 
     /// <summary>
@@ -106,10 +109,10 @@ public static class ModelFile
         ArgumentNullException.ThrowIfNull(model);
         using WeightFile file = WeightFile.Open(path);
         Dictionary<string, Shape> shapes = Shapes(model);
-        LoadedWeights loaded = Loaded(shapes.Keys, file, name => Fits(file, name, shapes), name => Fits(file, name, shapes));
+        LoadedWeights loaded = Loaded(shapes.Keys, file.Tensors, name => Fits(file.Tensors, name, shapes), name => Fits(file.Tensors, name, shapes));
         if (loaded.Taken.Count == 0)
             throw new WeightsFormatException(path, "names and shapes", $"no tensor of this file fits {model.Name}: the networks have nothing in common");
-        WeightLoading.Load(model.Network, file, name => !Fits(file, name, shapes));
+        WeightLoading.Load(model.Network, file, name => !Fits(file.Tensors, name, shapes));
         return loaded;
     }
 
@@ -136,16 +139,16 @@ public static class ModelFile
         SafetensorsFile.Save(path, [.. model.Network.StateDict(), .. training.Select(t => (TrainingPrefix + t.Name, t.Tensor))], metadata);
     }
 
-    internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, file, IsTraining);
+    internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, DetectorWeights.Current(file.Tensors), IsTraining, file.Name);
 
     private static Dictionary<string, Shape> Shapes(Model model) => model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
 
-    private static bool Fits(WeightFile file, string name, Dictionary<string, Shape> shapes) =>
-        shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
+    private static bool Fits(IReadOnlyDictionary<string, RawTensor> tensors, string name, Dictionary<string, Shape> shapes) =>
+        shapes.TryGetValue(name, out Shape mine) && tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
 
-    private static LoadedWeights Loaded(IReadOnlyCollection<string> network, WeightFile file, Func<string, bool> isTaken, Func<string, bool> isUsed)
+    private static LoadedWeights Loaded(IReadOnlyCollection<string> network, IReadOnlyDictionary<string, RawTensor> tensors, Func<string, bool> isTaken, Func<string, bool> isUsed)
     {
-        ILookup<bool, string> inFile = file.Tensors.Keys.Where(name => !IsTraining(name) && !WeightLoading.IsBatchCount(name)).ToLookup(isUsed);
+        ILookup<bool, string> inFile = tensors.Keys.Where(name => !IsTraining(name) && !WeightLoading.IsBatchCount(name)).ToLookup(isUsed);
         return new LoadedWeights([.. network.Where(isTaken)], [.. network.Where(name => !isTaken(name))], [.. inFile[false]]) { Used = [.. inFile[true]] };
     }
 

@@ -33,6 +33,21 @@ public sealed record ModelOptions
     /// <summary>Sliding window: training draws each class of an image equally often instead of each pixel.</summary>
     public bool BalancedPatches { get; init; }
 
+    /// <summary>Detectors: the backbone's normalisation keeps what it was loaded with; false trains it, as a network from random weights needs (see <see cref="RcnnOptions.IsNormFrozen"/>).</summary>
+    public bool FrozenNorm { get; init; } = true;
+
+    /// <summary>Detectors: what a frozen normalisation adds to the variance; 0 for the weights that torchvision published as COCO_V1.</summary>
+    public float NormEpsilon { get; init; } = 1e-5f;
+
+    /// <summary>Keypoint R-CNN: joints of a body.</summary>
+    public int Keypoints { get; init; } = 17;
+
+    /// <summary>Detectors: divides every inner channel count, for small tasks.</summary>
+    public int WidthDivisor { get; init; } = 1;
+
+    /// <summary>Detectors: sizes, thresholds and counts that may change without the network.</summary>
+    public DetectionOptions Detection { get; init; } = new();
+
     /// <summary>The options themselves where every network of the catalog could be built from them, in memory that a machine may have.</summary>
     /// <exception cref="ModelOptionsException">One is out of its range; the message names it.</exception>
     internal ModelOptions Checked()
@@ -46,6 +61,10 @@ public sealed record ModelOptions
         Need(PatchClassifier.PatchSizes.Contains(PatchSize), "patchSize", $"one of {string.Join(", ", PatchClassifier.PatchSizes)}", PatchSize);
         Need(PatchStride >= 1 && PatchStride <= PatchSize && PatchStride % 2 == 1, "patchStride", $"odd, 1 to the patch size, {PatchSize}", PatchStride);
         Need(PatchesPerImage is >= 1 and <= 4096, "patchesPerImage", "1 to 4096", PatchesPerImage);
+        if (!(NormEpsilon is >= 0 and <= 1)) throw new ModelOptionsException(FormattableString.Invariant($"the model's option normEpsilon must be 0 to 1; it is {NormEpsilon}"));
+        Need(Keypoints is >= 1 and <= 1024, "keypoints", "1 to 1024", Keypoints);
+        Need(WidthDivisor is 1 or 2 or 4 or 8 or 16 or 32 or 64, "widthDivisor", "1, 2, 4, 8, 16, 32 or 64", WidthDivisor);
+        if (Detection.Fault() is { } fault) throw new ModelOptionsException($"the model's option detection.{fault}");
         return this;
 
         static void Need(bool holds, string key, string range, int value)

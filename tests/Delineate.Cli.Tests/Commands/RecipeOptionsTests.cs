@@ -16,7 +16,14 @@ public class RecipeOptionsTests
         ("model", "unet", "\"unet\""), ("epochs", "7", "7"), ("batchSize", "3", "3"), ("learningRate", "1e-3", "0.001"), ("cropSize", "320x160", "[320,160]"),
         ("seed", "18446744073709551615", "18446744073709551615"), ("options.outputStride", "16", "16"), ("options.hybridDilation", "true", "true"), ("options.auxiliaryHead", "false", "false"),
         ("options.channels", "8", "8"), ("options.depth", "3", "3"), ("options.bilinear", "true", "true"), ("options.patchSize", "31", "31"), ("options.patchStride", "9", "9"),
-        ("options.patchesPerImage", "16", "16"), ("options.balancedPatches", "true", "true"), ("baseSize", "none", "null"), ("minScale", "0.75", "0.75"),
+        ("options.patchesPerImage", "16", "16"), ("options.balancedPatches", "true", "true"),
+        ("options.frozenNorm", "false", "false"), ("options.normEpsilon", "0", "0"), ("options.keypoints", "5", "5"), ("options.widthDivisor", "4", "4"),
+        ("options.detection.minSize", "480", "480"), ("options.detection.maxSize", "640", "640"), ("options.detection.trainingMinSize", "320", "320"),
+        ("options.detection.scoreThreshold", "0.5", "0.5"), ("options.detection.nmsThreshold", "0.25", "0.25"), ("options.detection.detections", "20", "20"),
+        ("options.detection.proposalNmsThreshold", "0.75", "0.75"), ("options.detection.proposalsBeforeNms", "300", "300"), ("options.detection.proposalsAfterNms", "200", "200"),
+        ("options.detection.trainingProposalsBeforeNms", "600", "600"), ("options.detection.trainingProposalsAfterNms", "400", "400"),
+        ("options.detection.anchorSamples", "64", "64"), ("options.detection.anchorPositiveShare", "0.125", "0.125"), ("options.detection.boxSamples", "128", "128"), ("options.detection.boxPositiveShare", "0.375", "0.375"),
+        ("baseSize", "none", "null"), ("minScale", "0.75", "0.75"),
         ("maxScale", "1.5", "1.5"), ("flipProbability", "0", "0"), ("verticalFlipProbability", "0.5", "0.5"), ("colorJitter", "0.25", "0.25"), ("standardize", "true", "true"),
         ("frozen", "upscore,aux_classifier", "[\"upscore\",\"aux_classifier\"]"), ("biasLearningRateScale", "2", "2"), ("biasWeightDecay", "0", "0"),
         ("optimizer", "adamw", "\"AdamW\""), ("accumulateBatches", "2", "2"), ("checkpointing", "true", "true"), ("schedule", "multistep", "\"MultiStep\""), ("polyPower", "2", "2"),
@@ -30,7 +37,7 @@ public class RecipeOptionsTests
     public void Every_key_of_a_recipe_has_an_option_and_a_description()
     {
         JsonObject recipe = RecipeOptions.Defaults();
-        string[] keys = [.. recipe.Where(p => p.Key is not ("options" or "stages")).Select(p => p.Key), .. recipe["options"]!.AsObject().Select(p => $"options.{p.Key}")];
+        string[] keys = [.. Keys(recipe, "")];
         Assert.Equal(keys.Order(), RecipeOptions.Keys.Select(k => k.Key).Order());
         Assert.Equal(keys.Order(), Others.Select(o => o.Key).Append(Apart).Order());
         Assert.True(Read(["--summed-loss"]).SummedLoss);
@@ -44,8 +51,7 @@ public class RecipeOptionsTests
         JsonObject json = JsonNode.Parse(recipe.ToJson())!.AsObject();
         foreach ((string key, _, string expected) in Others)
         {
-            string[] path = key.Split('.');
-            JsonNode? value = path.Length == 1 ? json[key] : json[path[0]]![path[1]];
+            JsonNode? value = key.Split('.').Aggregate((JsonNode?)json, (node, part) => node![part]);
             Assert.Equal($"{key} {expected}", $"{key} {value?.ToJsonString() ?? "null"}");
         }
     }
@@ -116,6 +122,10 @@ public class RecipeOptionsTests
         Assert.StartsWith(file, message);
         Assert.Contains(place, message);
     }
+
+    /// <summary>Every key at every depth, with those above it.</summary>
+    private static IEnumerable<string> Keys(JsonObject recipe, string above) =>
+        recipe.Where(p => p.Key != "stages").SelectMany(p => p.Value is JsonObject inner ? Keys(inner, $"{above}{p.Key}.") : [above + p.Key]);
 
     private static Recipe Read(string[] args)
     {
