@@ -6,7 +6,6 @@ using Delineate.Data;
 using Delineate.Imaging;
 using Delineate.Models;
 using Delineate.Tensors;
-using Delineate.Tensors.Nn;
 
 namespace Delineate.Bench;
 
@@ -24,11 +23,11 @@ internal static class OnnxCheck
     {
         if (args.Length == 0)
         {
-            Console.Error.WriteLine("usage: Delineate.Bench onnx FOLDER [MODEL[:bilinear]...]");
+            Console.Error.WriteLine("usage: Delineate.Bench onnx FOLDER [MODEL[:bilinear|:every]...]");
             return 2;
         }
         Directory.CreateDirectory(args[0]);
-        string[] names = args.Length > 1 ? args[1..] : [.. ModelCatalog.Names, "unet:bilinear"];
+        string[] names = args.Length > 1 ? args[1..] : [.. ModelCatalog.Names, "unet:bilinear", "sliding_window:every"];
         using Process peer = Process.Start(new ProcessStartInfo("node", [Path.Combine(Networks.Peer.PeersFolder, "onnx_check.mjs"), args[0]]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
         double worst = names.Max(name => Check(peer, args[0], name));
         peer.StandardInput.Close();
@@ -39,6 +38,7 @@ internal static class OnnxCheck
     private static double Check(Process peer, string folder, string name)
     {
         Model model = NewModel(name);
+        Size2d[] sizes = [.. Sizes.Select(s => new Size2d(Math.Max(s.Height, model.MinimumSize), Math.Max(s.Width, model.MinimumSize)))];
         double worst = 0;
         foreach (bool keepsNorms in new[] { false, true })
         {
@@ -47,7 +47,7 @@ internal static class OnnxCheck
             string models = $"{(keepsNorms ? "kept" : "folded")}.onnx";
             File.Move(Path.Combine(folder, "model.onnx"), Path.Combine(folder, models), overwrite: true);
             double largest = 0;
-            foreach (Size2d size in keepsNorms ? Sizes[1..2] : Sizes)
+            foreach (Size2d size in keepsNorms ? sizes[1..2] : sizes)
             {
                 foreach (int batch in keepsNorms ? [3] : Batches) largest = Math.Max(largest, Compare(peer, folder, models, model, batch, size));
             }
@@ -57,7 +57,7 @@ internal static class OnnxCheck
         OnnxFile.Save(Path.Combine(folder, "labels.onnx"), model, new OnnxExportOptions { WithPreprocessing = true, WithArgmax = true });
         (int wrong, int pixels) = CompareLabels(peer, folder, model);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-30} bytes to classes: {wrong} of {pixels} pixels differ"));
-        Size2d only = Sizes[1];
+        Size2d only = sizes[1];
         OnnxFile.Save(Path.Combine(folder, "fixed.onnx"), model, new OnnxExportOptions { Size = only, Batch = 2 });
         double fixedError = Compare(peer, folder, "fixed.onnx", model, 2, only);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-30} of one size   {fixedError:E2}"));
@@ -95,14 +95,8 @@ internal static class OnnxCheck
         return (actual.Length == expected.Length ? expected.Zip(actual).Count(p => p.First != p.Second) : expected.Length, expected.Length);
     }
 
-    /// <summary>Through a plan, as predictions run.</summary>
-    private static Tensor Scores(Model model, Tensor images) => model.Network switch
-    {
-        Layer layer => new PlanCache(layer, layer.Forward).Run(images),
-        Fcn fcn => new PlanCache(fcn, x => fcn.Forward(x).Out).Run(images),
-        DeepLabV3 deepLab => new PlanCache(deepLab, x => deepLab.Forward(x).Out).Run(images),
-        Module other => throw new ArgumentException($"how does {other.GetType().Name} run?"),
-    };
+    /// <summary>As predictions run: through a plan, and of a sliding window patch by patch.</summary>
+    private static Tensor Scores(Model model, Tensor images) => ((SemanticModel)model).Scores(images).Out;
 
     private static void Ask(Process peer, string file, string type, int[] shape, int[] wanted)
     {
@@ -119,7 +113,8 @@ internal static class OnnxCheck
     {
         string[] parts = name.Split(':');
         var classes = new ClassTable(Enumerable.Range(0, 7).Select(i => $"class {i}"));
-        Model model = ModelCatalog.Create(parts[0], new ModelOptions { Bilinear = parts.Length > 1 }, classes);
+        ModelOptions options = parts is [_, "every"] ? new() { PatchSize = 31, PatchStride = 1 } : new() { Bilinear = parts is [_, "bilinear"] };
+        Model model = ModelCatalog.Create(parts[0], options, classes);
         var random = new Random(7);
         foreach ((string key, Tensor tensor) in model.Network.StateDict())
         {

@@ -18,7 +18,7 @@ internal static class OpBench
     {
         // In this process: the other way builds a project that knows nothing of the repository's settings.
         IConfig config = DefaultConfig.Instance.AddJob(BenchmarkDotNet.Jobs.Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
-        return BenchmarkSwitcher.FromTypes([typeof(ConvolutionProducts), typeof(MapOps)]).Run(args.Length > 0 ? args : ["--filter", "*"], config).Any(s => s.HasCriticalValidationErrors) ? 1 : 0;
+        return BenchmarkSwitcher.FromTypes([typeof(ConvolutionProducts), typeof(MapOps), typeof(RegionOps)]).Run(args.Length > 0 ? args : ["--filter", "*"], config).Any(s => s.HasCriticalValidationErrors) ? 1 : 0;
     }
 
     internal static Tensor Noise(Shape shape)
@@ -117,5 +117,78 @@ public class MapOps
         Tensor y = op();
         y.Backward(y.Detach());
         foreach (Tensor tensor in (Tensor[])[map, scores, small, weight, bias, doubling, enlarging]) tensor.ZeroGrad();
+    }
+}
+
+/// <summary>
+/// What a detector does with boxes: 512 proposals of 32 to 320 pixels on an image of 800×1088 read from a map of stride 8, and the choice among 2000.
+/// <c>bench/peers/region_bench.py</c> runs torchvision on the same.
+/// </summary>
+public class RegionOps
+{
+    private const int Proposals = 512, Candidates = 2000;
+    private Tensor map = null!, rois = null!;
+    private float[] boxes = [], scores = [];
+
+    [Params(1, 2)]
+    public int Threads { get; set; }
+
+    [GlobalSetup]
+    public void SetUp()
+    {
+        ThreadTeam.Threads = Threads;
+        map = OpBench.Noise([1, 100, 136, 256]);
+        boxes = Boxes(Candidates);
+        var random = new Random(3);
+        scores = [.. Enumerable.Range(0, Candidates).Select(_ => random.NextSingle())];
+        rois = Tensor.Zeros([Proposals, 5]).Keep();
+        for (int k = 0; k < Proposals; k++) boxes.AsSpan(4 * k, 4).CopyTo(rois.Span[((5 * k) + 1)..]);
+    }
+
+    [Benchmark]
+    public void RoiAlign() => Forward(() => map.RoiAlign(rois, 7, 1f / 8, 2));
+
+    [Benchmark]
+    public void RoiAlignAndGradient() => ThereAndBack(() => map.RoiAlign(rois, 7, 1f / 8, 2));
+
+    [Benchmark]
+    public void RoiAlignAdaptive() => Forward(() => map.RoiAlign(rois, 7, 1f / 8, aligned: true));
+
+    [Benchmark]
+    public void RoiPool() => Forward(() => map.RoiPool(rois, 7, 1f / 8));
+
+    [Benchmark]
+    public void RoiPoolAndGradient() => ThereAndBack(() => map.RoiPool(rois, 7, 1f / 8));
+
+    [Benchmark]
+    public int[] NmsOf2000() => Nms.Keep(boxes, scores, 0.7);
+
+    private static float[] Boxes(int count)
+    {
+        var random = new Random(5);
+        var boxes = new float[4 * count];
+        for (int i = 0; i < boxes.Length; i += 4)
+        {
+            float width = 32 * MathF.Pow(10, random.NextSingle()), height = 32 * MathF.Pow(10, random.NextSingle());
+            (boxes[i], boxes[i + 1]) = (random.NextSingle() * (1088 - width), random.NextSingle() * (800 - height));
+            (boxes[i + 2], boxes[i + 3]) = (boxes[i] + width, boxes[i + 1] + height);
+        }
+        return boxes;
+    }
+
+    private static void Forward(Func<Tensor> op)
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        op();
+    }
+
+    private void ThereAndBack(Func<Tensor> op)
+    {
+        using MemoryScope scope = TensorMemory.Scope();
+        map.RequiresGrad = true;
+        Tensor y = op();
+        y.Backward(y.Detach());
+        map.ZeroGrad();
+        map.RequiresGrad = false;
     }
 }

@@ -15,14 +15,18 @@ switch (args is [string name, ..] ? name : "")
         return LoadBench.Run(args[1..]);
     case "load-peer" when args.Length == 4:
         return LoadBench.Serve(args[1], args[2], int.Parse(args[3], CultureInfo.InvariantCulture));
+    case "seams":
+        return SeamCheck.Run(args[1..]);
     case "ops":
         return OpBench.Run(args[1..]);
     case "conv":
         return ConvBench.Run(args.AsSpan(1));
+    case "sliding":
+        return SlidingBench.Run(args[1..]);
     case "norm":
         NormBench.Run(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|load|ops|conv|norm [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|seams|load|ops|conv|norm|sliding [arguments]");
         return 2;
 }

@@ -66,14 +66,14 @@ public static class ImageFile
     /// <summary>Writes a picture as <c>.png</c>, or as <c>.jpg</c> or <c>.jpeg</c> with <paramref name="jpegQuality"/> (1…100).</summary>
     /// <exception cref="ArgumentException">The path has another extension.</exception>
     public static void Save(Image image, string path, int jpegQuality = 92) =>
-        WriteWhole(path, FormatFor(path) == ImageFormat.Png ? Png.Encode(image) : Jpeg.Encode(image, jpegQuality));
+        WriteWhole(path, FormatFor(path) == ImageFormat.Png ? file => Png.Write(file, image) : file => file.Write(Jpeg.Encode(image, jpegQuality)));
 
     /// <summary>Writes class ids as a palette PNG whose indices are the ids; as a grey PNG where <paramref name="palette"/> is null.</summary>
     /// <exception cref="ArgumentException">The path does not end in <c>.png</c>.</exception>
     public static void SaveLabels(LabelMap labels, Palette? palette, string path)
     {
         RequireExact(path, "class ids");
-        WriteWhole(path, Png.Encode(labels, palette));
+        WriteWhole(path, file => Png.Write(file, labels, palette));
     }
 
     /// <summary>Writes object ids as a 16-bit grey PNG.</summary>
@@ -81,7 +81,7 @@ public static class ImageFile
     public static void SaveIds(IdMap ids, string path)
     {
         RequireExact(path, "object ids");
-        WriteWhole(path, Png.Encode(ids));
+        WriteWhole(path, file => Png.Write(file, ids));
     }
 
     private static PngImage LoadExact(string path, string wanted)
@@ -132,7 +132,7 @@ public static class ImageFile
         return brand.SequenceEqual("avif"u8) ? "AVIF" : brand.StartsWith("he"u8) || brand.SequenceEqual("mif1"u8) ? "HEIC" : "video";
     }
 
-    private static ImageFormat FormatFor(string path) => Path.GetExtension(path).ToUpperInvariant() switch
+    internal static ImageFormat FormatFor(string path) => Path.GetExtension(path).ToUpperInvariant() switch
     {
         ".PNG" => ImageFormat.Png,
         ".JPG" or ".JPEG" => ImageFormat.Jpeg,
@@ -146,7 +146,7 @@ public static class ImageFile
     }
 
     /// <summary>Writes beside the target and renames, so that whoever looks at <paramref name="path"/> sees the old file or the new one.</summary>
-    private static void WriteWhole(string path, byte[] file)
+    internal static void WriteWhole(string path, Action<Stream> write)
     {
         string target = Path.GetFullPath(path);
         string folder = Path.GetDirectoryName(target) ?? target;
@@ -154,7 +154,7 @@ public static class ImageFile
         string temporary = Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp");
         try
         {
-            File.WriteAllBytes(temporary, file);
+            using (FileStream file = File.Create(temporary)) write(file);
             File.Move(temporary, target, overwrite: true);
         }
         catch

@@ -33,8 +33,8 @@ public sealed class RandomScope : IDisposable
     /// <summary>Until the result is disposed, draws are those that followed a mark.</summary>
     internal static RandomScope Replay(Draws mark) => current = new RandomScope(mark.Seed, mark.Epoch, mark.Step, current) { drawn = mark.Drawn };
 
-    /// <summary>The next generator of this thread's scope.</summary>
-    internal static Philox Next()
+    /// <summary>The next generator of this thread's scope: whoever draws takes one for each time, however many numbers that needs.</summary>
+    public static Philox Next()
     {
         RandomScope scope = Current();
         return new Philox(scope.seed, scope.epoch, scope.step, ++scope.drawn);

@@ -25,11 +25,11 @@ internal static class JsonText
     }
 
     /// <summary>"line 3: epochs must be a whole number, not "ten"", for the exception that reading <paramref name="json"/> as <paramref name="type"/> threw.</summary>
-    public static string Describe(JsonException problem, string json, JsonTypeInfo type)
-    {
-        string[] path = (problem.Path ?? "$").Split('.').Skip(1).Select(part => part.Split('[')[0]).ToArray();
-        return $"line {(problem.LineNumber ?? 0) + 1}: {Reason(problem, json, type, path)}";
-    }
+    public static string Describe(JsonException problem, string json, JsonTypeInfo type) => $"line {(problem.LineNumber ?? 0) + 1}: {Explain(problem, json, type)}";
+
+    /// <summary>The same without the line, for a text that nobody wrote as it is.</summary>
+    public static string Explain(JsonException problem, string json, JsonTypeInfo type) =>
+        Reason(problem, json, type, (problem.Path ?? "$").Split('.').Skip(1).Select(part => part.Split('[')[0]).ToArray());
 
     private static JsonDocumentOptions Lenient => new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 

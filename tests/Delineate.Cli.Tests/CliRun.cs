@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Text.Json.Nodes;
 
 [assembly: Xunit.CollectionBehavior(DisableTestParallelization = true)] // commands write to the process's one console
@@ -13,7 +14,10 @@ internal sealed record CliRun(int Code, string Output, string Errors)
     /// <summary>Standard output as the one object that <c>--json</c> promises; anything before or after it is an exception.</summary>
     public JsonObject Json => JsonNode.Parse(Output)!.AsObject();
 
-    public static CliRun Of(params string[] args)
+    public static CliRun Of(params string[] args) => Of(Program.Commands(), args);
+
+    /// <summary>The same with other commands than the program's.</summary>
+    public static CliRun Of(RootCommand commands, params string[] args)
     {
         (TextWriter output, TextWriter errors) = (Console.Out, Console.Error);
         using StringWriter toOutput = new(), toErrors = new();
@@ -21,7 +25,7 @@ internal sealed record CliRun(int Code, string Output, string Errors)
         {
             Console.SetOut(toOutput);
             Console.SetError(toErrors);
-            int code = CommandRunner.Run(Program.Commands(), args).GetAwaiter().GetResult();
+            int code = CommandRunner.Run(commands, args).GetAwaiter().GetResult();
             return new CliRun(code, toOutput.ToString(), toErrors.ToString());
         }
         finally

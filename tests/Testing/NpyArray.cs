@@ -30,11 +30,28 @@ public sealed partial class NpyArray
         int headerLength = wide ? (int)BinaryPrimitives.ReadUInt32LittleEndian(file.AsSpan(8)) : BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(8));
         string header = Encoding.Latin1.GetString(file, start, headerLength);
         string type = TypePattern().Match(header).Groups[1].Value;
-        if (header.Contains("'fortran_order': True", StringComparison.Ordinal)) throw new IOException($"{path}: column-major arrays are not read");
         int[] shape = [.. ShapePattern().Match(header).Groups[1].Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .Select(s => int.Parse(s, CultureInfo.InvariantCulture))];
         int count = shape.Aggregate(1, (a, b) => checked(a * b));
-        return new NpyArray(shape, Widen(type, file.AsSpan(start + headerLength), count, path));
+        double[] values = Widen(type, file.AsSpan(start + headerLength), count, path);
+        return new NpyArray(shape, header.Contains("'fortran_order': True", StringComparison.Ordinal) ? ToRowMajor(values, shape) : values);
+    }
+
+    private static double[] ToRowMajor(double[] values, int[] shape)
+    {
+        var result = new double[values.Length];
+        for (int i = 0; i < result.Length; i++)
+        {
+            (int rest, int from, int stride) = (i, 0, values.Length);
+            for (int axis = shape.Length - 1; axis >= 0; axis--)
+            {
+                stride /= shape[axis];
+                from += rest % shape[axis] * stride;
+                rest /= shape[axis];
+            }
+            result[i] = values[from];
+        }
+        return result;
     }
 
     private static double[] Widen(string type, ReadOnlySpan<byte> data, int count, string path) => type switch

@@ -41,7 +41,7 @@ internal static class BenchCommand
             Notes =
             [
                 "A prediction goes from images in memory to their label maps, a training step to changed weights. Operations are 2 for a multiply-add, counted as direct sums: "
-                + "faster algorithms need fewer, so the rate may lie above the machine's peak. A training step counts as three predictions.",
+                + "faster algorithms need fewer, so the rate may lie above the machine's peak. A training step counts as three times its forward pass.",
             ],
             Examples =
             [
@@ -82,9 +82,10 @@ internal static class BenchCommand
     private static int Run(Terminal terminal, Model model, Size2d size, int batch, int runs, bool train, CancellationToken cancel)
     {
         Sample[] samples = Samples(size, batch, model.Classes.Count);
-        Action run = train ? Training(model, new Batch(samples)) : Prediction(model, new Batch(samples).Images);
+        Action run = train ? Training(model, new Batch(samples)) : Prediction(model, new Batch(samples).Images, cancel);
         double peak = PeakRate.Best(ThreadTeam.Threads);
-        double flops = 2.0 * model.Summarize(size).MultiplyAdds * batch * (train ? 3 : 1); // the gradients of data and of weights cost as much as the forward pass each
+        Summary cost = model.Summarize(size);
+        double flops = 2.0 * batch * (train ? 3 * cost.TrainingMultiplyAdds : cost.MultiplyAdds); // the gradients of data and of weights cost as much as the forward pass each
         double pace = 0;
         for (int i = 0; i < WarmUpRuns; i++) pace = Milliseconds(run);
         if (pace * runs > LongMs) terminal.Note(Invariant($"timing {runs} runs of about {pace / 1000:F1} s"));
@@ -130,10 +131,10 @@ internal static class BenchCommand
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 
-    private static Action Prediction(Model model, ImageBatch images)
+    private static Action Prediction(Model model, ImageBatch images, CancellationToken cancel)
     {
         model.Network.Train(false);
-        return () => model.Predict(images);
+        return () => model.Predict(images, cancel: cancel);
     }
 
     private static Action Training(Model model, Batch batch)

@@ -65,7 +65,7 @@ internal static class DemoCommand
         Recipe recipe = Recipe with { Seed = seed };
         var folder = new RunFolder(run);
         folder.Remember(new RunData(Path.GetFullPath(data), "train", "val"), recipe);
-        JsonObject? result = TrainingSession.Run(terminal, recipe, recipe.NewModel(train.Classes), train, held, folder, "Cell nuclei, the demo", cancel);
+        JsonObject? result = new TrainingSession(terminal, recipe, train, held, folder, "Cell nuclei, the demo").Run(cancel);
         if (result is null) return CommandRunner.Interrupted;
 
         Draw(folder.Best, held, pictures, cancel);
@@ -97,7 +97,7 @@ internal static class DemoCommand
         {
             cancel.ThrowIfCancellationRequested();
             Sample sample = held.Load(i);
-            LabelMap labels = model.Predict(new ImageBatch([sample.Image]))[0].Semantic!;
+            LabelMap labels = model.Predict(new ImageBatch([sample.Image]), cancel: cancel)[0].Semantic!;
             Image sheet = ContactSheet.SideBySide([
                 (sample.Image, "image"),
                 (Overlay.Draw(sample.Image, sample.Annotation.Semantic!, model.Classes.Palette, model.Classes.Names, options), "truth"),

@@ -25,7 +25,7 @@ internal static class EvalCommand
         {
             parsed.Use(threads);
             return Task.FromResult(Run(
-                new Terminal(parsed.GetValue(json)), predictor.WeightsOf(parsed), () => predictor.Load(parsed), parsed.GetValue(data)!, parsed.GetValue(split)!, parsed.GetValue(size), parsed.GetValue(output), cancel));
+                new Terminal(parsed.GetValue(json)), predictor.WeightsOf(parsed), classes => predictor.Load(parsed, classes), parsed.GetValue(data)!, parsed.GetValue(split)!, parsed.GetValue(size), parsed.GetValue(output), cancel));
         });
         return command.WithExamples(
             "delineate eval --weights runs/first/best.safetensors --data my-data",
@@ -33,12 +33,13 @@ internal static class EvalCommand
             "delineate eval --model fcn_resnet50 --weights fcn_resnet50.pth --data VOC2012 --scales 0.75,1,1.25 --flip");
     }
 
-    private static int Run(Terminal terminal, string weights, Func<Predictor> load, string data, string split, EvaluationSize size, string? output, CancellationToken cancel)
+    private static int Run(Terminal terminal, string weights, Func<ClassTable, Predictor> load, string data, string split, EvaluationSize size, string? output, CancellationToken cancel)
     {
-        Predictor predictor = load();
+        SharedOptions.ExistingFile(weights);
+        Dataset dataset = DatasetCatalog.Open(data, split);
+        Predictor predictor = load(dataset.Classes); // weights that do not name their classes take the data set's names
         Model model = predictor.Model;
         if (output is not null) SharedOptions.OutputFolder(output); // told now rather than after the work
-        Dataset dataset = DatasetCatalog.Open(data, split);
         foreach (string note in dataset.Notes) terminal.Note(note);
         if (dataset.Count == 0) throw new UserException($"the split '{split}' of {data} is empty");
         if (!dataset.Classes.Names.SequenceEqual(model.Classes.Names))

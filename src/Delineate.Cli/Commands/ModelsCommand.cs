@@ -20,31 +20,33 @@ internal static class ModelsCommand
         Option<int> classes = SharedOptions.Whole("--classes", "Count parameters for so many classes", 1, 255, 21);
         Option<bool> json = SharedOptions.Json();
         var command = new Command("models", "List the networks that can be trained, or show one layer by layer") { name, input, classes, json };
+        var network = new RecipeOptions(command, networkOnly: true);
         command.SetAction(parsed =>
         {
             var terminal = new Terminal(parsed.GetValue(json));
             using Init.SkipScope quick = Init.Skip(); // nobody asks for the values
             var table = new ClassTable(Enumerable.Range(0, parsed.GetValue(classes)).Select(i => $"class {i}"));
+            ModelOptions options = network.Read(parsed).Options;
             if (parsed.GetValue(name) is { } one)
             {
-                Show(terminal, one, ModelCatalog.Create(one, new ModelOptions(), table), parsed.GetValue(input));
+                Show(terminal, one, ModelCatalog.Create(one, options, table), parsed.GetValue(input));
             }
             else
             {
-                List(terminal, table);
+                List(terminal, options, table);
             }
             return 0;
         });
-        return command.WithExamples("delineate models", "delineate models --classes 2 --json", "delineate models fcn_resnet50 --input 480x640");
+        return command.WithExamples("delineate models", "delineate models --classes 2 --json", "delineate models fcn_resnet50 --input 480x640", "delineate models deeplabv3_resnet50 --output-stride 16 --hybrid-dilation");
     }
 
-    private static void List(Terminal terminal, ClassTable classes)
+    private static void List(Terminal terminal, ModelOptions options, ClassTable classes)
     {
         var list = new JsonArray();
         Table shown = new Table().Border(TableBorder.Simple).AddColumn("model").AddColumn(new TableColumn("parameters").RightAligned()).AddColumn("what it is");
         foreach (string name in ModelCatalog.Names)
         {
-            long parameters = ModelCatalog.Create(name, new ModelOptions(), classes).Network.ParameterCount();
+            long parameters = ModelCatalog.Create(name, options, classes).Network.ParameterCount();
             string about = ModelCatalog.Describe(name);
             shown.AddRow(Markup.Escape(name), Whole(parameters), Markup.Escape(about));
             list.Add(new JsonObject { ["name"] = name, ["task"] = "semantic", ["classes"] = classes.Count, ["parameters"] = parameters, ["about"] = about });
@@ -85,6 +87,8 @@ internal static class ModelsCommand
         terminal.Write(shown);
         terminal.Line($"{name} at {summary.Input[1]}×{summary.Input[2]}: {Whole(summary.Parameters)} parameters ({Megabytes(4 * summary.Parameters)}), {Billions(summary.MultiplyAdds)} multiply-adds,");
         terminal.Line($"activations {Megabytes(summary.ActivationBytes)} in training; a prediction keeps {Megabytes(summary.PlanBytes)} of them at a time.");
+        if (summary.Runs.Prediction > 1)
+            terminal.Line($"These layers run {Whole(summary.Runs.Prediction)} times for an image, {Whole(summary.Runs.Training)} times in training: outputs are those of one run, the rest of all.");
         terminal.Json(new JsonObject
         {
             ["model"] = name,
@@ -94,6 +98,8 @@ internal static class ModelsCommand
             ["multiply_adds"] = summary.MultiplyAdds,
             ["activation_bytes"] = summary.ActivationBytes,
             ["prediction_bytes"] = summary.PlanBytes,
+            ["runs"] = summary.Runs.Prediction,
+            ["training_runs"] = summary.Runs.Training,
             ["layers"] = layers,
         });
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Delineate.Data;
 using Delineate.Inference;
 using Delineate.Models;
 using Delineate.Tensors;
@@ -13,8 +14,9 @@ internal sealed class PredictorArguments
     private readonly Option<string?> model = SharedOptions.Model();
     private readonly Option<string> weights = SharedOptions.Weights();
     private readonly Option<int?> classes = SharedOptions.Classes();
-    private readonly Option<Size2d?> window = SharedOptions.OptionalSize("--window", "Look at images through windows of this size, for images of any size; they are seen at their own size then [whole images]");
+    private readonly Option<Size2d?> window = SharedOptions.OptionalSize("--window", "Look at images through windows of this size, for images of any size [whole images]");
     private readonly Option<double> overlap = SharedOptions.Share("--overlap", "The share of a window that it has in common with the next, at most 0.9", new PredictorOptions().Overlap);
+    private readonly Option<int> context = SharedOptions.Whole("--context", "Pixels that the network sees at least around those that a window decides; fewer are faster, more are closer to whole images", 0, PredictorOptions.MostContext, new PredictorOptions().Context);
     private readonly Option<double[]> scales = new("--scales")
     {
         Description = "Look at several sizes and average the probabilities: multiples of the usual size, such as 0.75,1,1.25 [1]",
@@ -23,22 +25,39 @@ internal sealed class PredictorArguments
         CustomParser = ReadScales,
     };
     private readonly Option<bool> flip = new("--flip") { Description = "Look at the mirrored image as well and average the probabilities" };
+    private readonly Option<bool> ownSize = new("--own-size") { Description = "Look at images at their own size, whatever short side the model was trained for" };
     private readonly Option<bool> strict = SharedOptions.Strict();
 
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[weights, model, classes, window, overlap, scales, flip, strict]) command.Options.Add(option);
+        foreach (Option option in (Option[])[weights, model, classes, window, overlap, context, scales, flip, ownSize, strict]) command.Options.Add(option);
     }
 
     /// <summary>The weights' path as it was given.</summary>
     public string WeightsOf(ParseResult parsed) => parsed.GetValue(weights)!;
 
-    /// <summary>The model, loaded, behind a predictor that looks as was asked.</summary>
-    public Predictor Load(ParseResult parsed)
+    /// <summary>Whether images are to be seen through windows.</summary>
+    public bool HasWindow(ParseResult parsed) => parsed.GetValue(window) is not null;
+
+    /// <summary>The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many.</summary>
+    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null)
     {
-        var options = new PredictorOptions { Window = parsed.GetValue(window), Overlap = parsed.GetValue(overlap), Scales = parsed.GetValue(scales)!, Flip = parsed.GetValue(flip) };
-        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes));
+        foreach (Option option in (Option[])[overlap, context])
+        {
+            if (!HasWindow(parsed) && parsed.GetResult(option) is { Implicit: false }) throw new UserException($"{option.Name} is about windows: give --window as well");
+        }
+        var options = new PredictorOptions
+        {
+            Window = parsed.GetValue(window),
+            Overlap = parsed.GetValue(overlap),
+            Context = parsed.GetValue(context),
+            Scales = parsed.GetValue(scales)!,
+            Flip = parsed.GetValue(flip),
+            OwnSize = parsed.GetValue(ownSize),
+        };
+        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed);
+        if (loaded is DetectionModel) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
         if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
         try
         {

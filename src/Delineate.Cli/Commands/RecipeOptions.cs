@@ -10,10 +10,13 @@ using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary>One option for every key of a recipe: <c>learningRate</c> is <c>--learning-rate</c>. What they set wins over <c>--recipe</c>, which wins over the defaults.</summary>
+/// <summary>
+/// One option for every key of a recipe but its stages: <c>learningRate</c> is <c>--learning-rate</c>. What they set wins over <c>--recipe</c>, in each of its
+/// stages too, and that over the defaults.
+/// </summary>
 internal sealed class RecipeOptions
 {
-    private const string Essentials = "Recipe", Network = "Recipe: the network", Images = "Recipe: what training does to images", Steps = "Recipe: optimizer and learning rate",
+    private const string Essentials = "Recipe", Network = "Recipe: the network", Detectors = "Recipe: detectors", Images = "Recipe: what training does to images", Steps = "Recipe: optimizer and learning rate",
         Loss = "Recipe: the loss", Course = "Recipe: evaluation and stopping";
 
     /// <summary>What each key does, in the order of the help.</summary>
@@ -23,14 +26,38 @@ internal sealed class RecipeOptions
         (Essentials, "epochs", "-e", "Passes over the training set"),
         (Essentials, "batchSize", "-b", "Images to a forward pass"),
         (Essentials, "learningRate", "--lr", "The rate after warm-up"),
-        (Essentials, "cropSize", "--crop", "Training crops, height and width; one number is a square"),
+        (Essentials, "cropSize", "--crop", "Training crops, height and width; one number is a square, none takes whole images"),
         (Essentials, "seed", "", "The run's random numbers: the same seed gives the same weights"),
-        (Network, "options.outputStride", "", "FCN: the scored map is this many times smaller than the image: 8, 16 or 32"),
+        (Network, "options.outputStride", "", "FCN and DeepLabV3 on ResNet: the scored map is this many times smaller than the image: 8, 16 or 32"),
         (Network, "options.hybridDilation", "", "FCN and DeepLabV3 on ResNet: neighbouring blocks dilate differently, so that no pixel is left out"),
         (Network, "options.auxiliaryHead", "", "FCN and DeepLabV3: an auxiliary head on the third stage"),
         (Network, "options.channels", "", "U-Net: channels of the first level; each level below has twice as many"),
         (Network, "options.depth", "", "U-Net: how many times the image is halved"),
         (Network, "options.bilinear", "", "U-Net: interpolate instead of learning transposed convolutions"),
+        (Network, "frozen", "", "Parts that keep their starting weights, by the beginnings of their parameters' names"),
+        (Network, "options.patchSize", "", "Sliding window: pixels along a side of the patch around a pixel"),
+        (Network, "options.patchStride", "", "Sliding window: classify every so many-th pixel and interpolate between; odd, 1 for every pixel"),
+        (Network, "options.patchesPerImage", "", "Sliding window: patches of each image in a training step"),
+        (Network, "options.balancedPatches", "", "Sliding window: train on each class of an image equally often instead of on each pixel"),
+        (Detectors, "options.frozenNorm", "", "The backbone's batch norms keep what they were loaded with; false trains them, as a network from random weights needs"),
+        (Detectors, "options.normEpsilon", "", "What a frozen batch norm adds to the variance; 0 for torchvision's COCO_V1 weights"),
+        (Detectors, "options.keypoints", "", "Joints of a body"),
+        (Detectors, "options.widthDivisor", "", "Divide every inner channel count: smaller and quicker"),
+        (Detectors, "options.detection.minSize", "", "Resize images to this short side …"),
+        (Detectors, "options.detection.maxSize", "", "… but the long side to no more than this"),
+        (Detectors, "options.detection.trainingMinSize", "", "Train at short sides from this to min-size, drawn in steps of 32; none for min-size alone"),
+        (Detectors, "options.detection.scoreThreshold", "", "Leave out detections that are less sure"),
+        (Detectors, "options.detection.nmsThreshold", "", "Of two detections of a class that overlap more than this, the surer one stays"),
+        (Detectors, "options.detection.detections", "", "The most objects in one image"),
+        (Detectors, "options.detection.proposalNmsThreshold", "", "The same for region proposals"),
+        (Detectors, "options.detection.proposalsBeforeNms", "", "The likeliest region proposals of each map that are looked at"),
+        (Detectors, "options.detection.proposalsAfterNms", "", "The most region proposals of an image that are followed up"),
+        (Detectors, "options.detection.trainingProposalsBeforeNms", "", "The same two while training: before"),
+        (Detectors, "options.detection.trainingProposalsAfterNms", "", "… and after"),
+        (Detectors, "options.detection.anchorSamples", "", "Anchors of an image that the region proposals learn from"),
+        (Detectors, "options.detection.anchorPositiveShare", "", "The most of them that are objects"),
+        (Detectors, "options.detection.boxSamples", "", "Region proposals of an image that the heads learn from"),
+        (Detectors, "options.detection.boxPositiveShare", "", "The most of them that are objects"),
         (Images, "baseSize", "", "Resize the short side to a random size from min-scale to max-scale times this; none keeps sizes"),
         (Images, "minScale", "", "The least of the random scales"),
         (Images, "maxScale", "", "The greatest of the random scales"),
@@ -39,7 +66,7 @@ internal sealed class RecipeOptions
         (Images, "colorJitter", "", "Strength of random brightness, contrast and saturation, 0 to 1"),
         (Images, "standardize", "", "Bring each image to mean 0 and deviation 1 by its own figures: for uneven light"),
         (Steps, "optimizer", "", "The rule that turns gradients into steps"),
-        (Steps, "accumulateBatches", "", "Forward passes averaged into one step: a larger batch in the same memory"),
+        (Steps, "accumulateBatches", "", "Forward passes that make one step, averaged, or added where the loss is summed: a larger batch in the same memory"),
         (Steps, "checkpointing", "", "Keep only blocks' inputs for the backward pass and compute the rest again: less memory, about a third more time"),
         (Steps, "schedule", "", "How the rate falls over the run"),
         (Steps, "polyPower", "", "Exponent of poly"),
@@ -51,7 +78,10 @@ internal sealed class RecipeOptions
         (Steps, "momentum", "", "Momentum of SGD"),
         (Steps, "nesterov", "", "Nesterov's form of momentum"),
         (Steps, "weightDecay", "--wd", "Weight decay"),
+        (Steps, "biasLearningRateScale", "", "Biases learn at this multiple of the rate"),
+        (Steps, "biasWeightDecay", "", "Weight decay of biases; none is the weights'"),
         (Steps, "clipGradientNorm", "", "Shorten longer gradients to this length"),
+        (Loss, "summedLoss", "", "Sum the cross-entropy over the pixels instead of averaging it, as the first FCNs did at rates of 1e-10"),
         (Loss, "auxWeight", "", "Weight of the auxiliary head's loss"),
         (Loss, "diceWeight", "", "Weight of a soft Dice loss beside the cross-entropy"),
         (Loss, "labelSmoothing", "", "Share of the target that is spread over all classes"),
@@ -71,13 +101,14 @@ internal sealed class RecipeOptions
 
     private readonly List<(string Key, Option<string?> Option)> options = [];
 
-    /// <summary>Adds the options to a command.</summary>
-    public RecipeOptions(Command command)
+    /// <summary>Adds the options to a command, or only those that decide what the network is.</summary>
+    public RecipeOptions(Command command, bool networkOnly = false)
     {
-        command.Options.Add(recipeFile);
+        if (!networkOnly) command.Options.Add(recipeFile);
         JsonObject defaults = Defaults();
         foreach ((string group, string key, string alias, string description) in Keys)
         {
+            if (networkOnly && group is not (Network or Detectors)) continue;
             KeyKind kind = KeyKind.Of(key);
             string[] aliases = alias.Length == 0 ? [] : [alias];
             var option = new Option<string?>(Name(key), aliases)
@@ -129,20 +160,25 @@ internal sealed class RecipeOptions
         {
             return Recipe.Parse(recipe.ToJsonString(), Source);
         }
-        catch (RecipeException e) when (e.Message.StartsWith(Source + ": ", StringComparison.Ordinal))
+        catch (RecipeException e) when (e.Message.StartsWith(Source, StringComparison.Ordinal))
         {
-            string problem = e.Message[(Source.Length + 2)..];
-            string key = problem.Split(' ')[0];
-            throw new UserException(Keys.Any(k => k.Key == key) ? Name(key) + problem[key.Length..] : problem);
+            string[] parts = e.Message[Source.Length..].Split(": ", 2); // the stage, if it is about one, and the problem
+            string key = parts[1].Split(' ')[0], where = parts[0].TrimStart(',', ' ');
+            throw new UserException((Keys.Any(k => k.Key == key) ? Name(key) + parts[1][key.Length..] : parts[1]) + (where.Length > 0 ? $" ({where})" : ""));
         }
     }
 
     private static void Set(JsonObject recipe, string key, string text)
     {
         string[] path = key.Split('.');
-        JsonObject owner = path.Length == 1 ? recipe : recipe[path[0]]!.AsObject();
-        if (key == "cropSize" && text.AsSpan().IndexOfAny(",x×") < 0) text = $"{text},{text}";
+        JsonObject owner = path[..^1].Aggregate(recipe, (node, part) => node[part]!.AsObject());
+        if (key == "cropSize" && text is not ("none" or "null") && text.AsSpan().IndexOfAny(",x×") < 0) text = $"{text},{text}";
         owner[path[^1]] = KeyKind.Of(key).Parse(text, Name(key));
+        foreach (JsonNode? stage in recipe["stages"]!.AsArray())
+        {
+            bool isItsOwn = path[..^1].Aggregate(stage, (node, part) => node?[part]) is JsonObject own && own.Remove(path[^1]);
+            if (isItsOwn && key == "model") throw new UserException("--model cannot be set where the stages of the recipe name their networks");
+        }
     }
 
     private static JsonNode? At(JsonObject recipe, string key) => key.Split('.').Aggregate((JsonNode?)recipe, (node, part) => node?[part]);
@@ -167,6 +203,8 @@ internal sealed record KeyKind(Type Type, bool Nullable)
         : IsWhole ? "N" : "X";
 
     private bool IsList => Type.IsGenericType;
+
+    private bool ItemsAreTexts => IsList && ItemKind.Type == typeof(string);
 
     private bool IsWhole => Type == typeof(int) || Type == typeof(ulong);
 
@@ -198,7 +236,8 @@ internal sealed record KeyKind(Type Type, bool Nullable)
             if (IsList) return new JsonArray();
             throw Refuse("a value");
         }
-        if (IsList) return new JsonArray([.. text.Split([',', 'x', '×'], StringSplitOptions.TrimEntries).Select(item => ItemKind.Parse(item, option))]);
+        char[] between = ItemsAreTexts ? [','] : [',', 'x', '×'];
+        if (IsList) return new JsonArray([.. text.Split(between, StringSplitOptions.TrimEntries).Select(item => ItemKind.Parse(item, option))]);
         if (Type == typeof(string)) return JsonValue.Create(text);
         if (Type == typeof(bool)) return bool.TryParse(text, out bool flag) ? JsonValue.Create(flag) : throw Refuse("true or false");
         if (Type.IsEnum)

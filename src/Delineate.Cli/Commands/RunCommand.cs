@@ -31,56 +31,70 @@ internal static class RunCommand
         Option<string?> model = SharedOptions.Model();
         Option<string> weights = SharedOptions.Weights();
         Option<int?> classes = SharedOptions.Classes();
-        var input = new Option<string>("--input") { Description = "The array: numbers of any type, [N, 3, H, W] or [N, H, W, 3], given to the network as they are", Required = true, HelpName = "X.npy" };
-        var output = new Option<string>("--output", "-o") { Description = "The folder for out.npy and, where there is an auxiliary head, aux.npy", Required = true, HelpName = "DIR" };
+        var input = new Option<string>("--input") { Description = "The array: numbers of any type, [N, 3, H, W] or [N, H, W, 3], given to the network as they are; for detectors one image of values in 0 to 1, [3, H, W] or [H, W, 3]", Required = true, HelpName = "X.npy" };
+        var output = new Option<string>("--output", "-o") { Description = "The folder for out.npy and, where there is an auxiliary head, aux.npy; for detectors boxes.npy and so on", Required = true, HelpName = "DIR" };
+        var detector = new DetectorRun();
         Option<Layout> layout = SharedOptions.Choice("--layout", "Where the array has its channels; auto sees where the axis of three is, and takes nchw where both could be", Layout.Auto);
         Option<bool> strict = SharedOptions.Strict();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command("run", "Run a network on a raw array and write all its outputs") { model, weights, input, output, classes, layout, strict, threads, json };
-        command.SetAction((parsed, _) =>
+        detector.AddTo(command);
+        command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
-            return Task.FromResult(Run(
-                new Terminal(parsed.GetValue(json)), parsed.GetValue(model), parsed.GetValue(weights)!, parsed.GetValue(classes), parsed.GetValue(input)!, parsed.GetValue(output)!, parsed.GetValue(layout), parsed.GetValue(strict)));
+            (string from, string to, Layout order) = (parsed.GetValue(input)!, parsed.GetValue(output)!, parsed.GetValue(layout));
+            (Shape Shape, float[] Values) array = NpyFile.Load(SharedOptions.ExistingFile(from));
+            var loading = Stopwatch.StartNew();
+            Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(parsed.GetValue(weights)!), parsed.GetValue(model), parsed.GetValue(classes), out ModelCard _, adjust: detector.Adjust(parsed));
+            loading.Stop();
+            if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
+            var terminal = new Terminal(parsed.GetValue(json));
+            return Task.FromResult(loaded switch
+            {
+                DetectionModel objects => detector.Run(terminal, objects, array, from, to, order, loading.Elapsed, parsed),
+                SemanticModel pixels => Run(terminal, pixels, array, from, to, order, loading.Elapsed, cancel),
+                _ => throw new UserException($"{loaded.Name} has no outputs that can be written as arrays"),
+            });
         });
         return command.WithHelp(new HelpPage
         {
-            Notes = ["Nothing is resized or normalised, and the outputs are scores, not probabilities, with their channels where the input has them."],
+            Notes =
+            [
+                "Nothing is resized or normalised, and the outputs are scores, not probabilities, with their channels where the input has them.",
+                "A detector prepares the image itself, as torchvision's do, and writes what it found as float32: boxes.npy [D, 4] in pixels of the image, labels.npy and scores.npy [D], "
+                + "masks.npy [D, H, W] with probabilities, keypoints.npy [D, K, 3] and keypoint_scores.npy [D, K].",
+            ],
             Examples =
             [
                 "delineate run --model fcn_resnet50 --weights fcn_resnet50.pth --input x.npy --output out",
                 "delineate run --weights runs/first/best.safetensors --input x.npy --layout nhwc --output out --json",
+                "delineate run --model maskrcnn_resnet50_fpn --weights maskrcnn.pth --input photo.npy --score-threshold 0.5 --output out",
             ],
         });
     }
 
-    private static int Run(Terminal terminal, string? name, string weights, int? classes, string input, string output, Layout layout, bool strict)
+    private static int Run(Terminal terminal, SemanticModel model, (Shape Shape, float[] Values) array, string input, string output, Layout layout, TimeSpan loading, CancellationToken cancel)
     {
-        (Shape shape, float[] values) = NpyFile.Load(SharedOptions.ExistingFile(input));
+        (Shape shape, float[] values) = array;
         bool channelsLast = HasChannelsLast(shape, layout, input);
         SharedOptions.OutputFolder(output);
-        var loading = Stopwatch.StartNew();
-        Model model = ModelFile.LoadAs(SharedOptions.ExistingFile(weights), name, classes);
-        loading.Stop();
-        if (strict) model.Rounding = Rounding.Strict;
-        SemanticModel network = model as SemanticModel ?? throw new UserException($"{model.Name} has no scores of pixels");
 
         var running = Stopwatch.StartNew();
         Tensor images = channelsLast ? Tensor.From(values, shape) : new RawTensor(shape, values).ToTensor();
-        SemanticLogits logits = network.Scores(images, auxiliary: true);
+        SemanticLogits logits = terminal.Progress("running", tell => model.Scores(images, auxiliary: true, (done, all) => tell(done, all, "running"), cancel));
         running.Stop();
         var outputs = new JsonArray();
         Write("out", logits.Out);
         if (logits.Aux is { } aux) Write("aux", aux);
-        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{model.Name}, {model.Classes.Count} classes: weights read in {loading.Elapsed.TotalSeconds:F2} s, run in {running.Elapsed.TotalSeconds:F2} s"));
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{model.Name}, {model.Classes.Count} classes: weights read in {loading.TotalSeconds:F2} s, run in {running.Elapsed.TotalSeconds:F2} s"));
         terminal.Json(new JsonObject
         {
             ["model"] = model.Name,
             ["classes"] = model.Classes.Count,
             ["layout"] = channelsLast ? "nhwc" : "nchw",
             ["outputs"] = outputs,
-            ["load_seconds"] = loading.Elapsed.TotalSeconds,
+            ["load_seconds"] = loading.TotalSeconds,
             ["run_seconds"] = running.Elapsed.TotalSeconds,
         });
         return 0;

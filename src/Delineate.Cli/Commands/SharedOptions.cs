@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Delineate.Data;
+using Delineate.Models;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
 
@@ -87,6 +88,15 @@ internal static class SharedOptions
             ? number : Refuse<double>(result, "a number from 0 to 1"),
     };
 
+    /// <summary>The same where nothing stands for a number that is not given.</summary>
+    public static Option<double?> OptionalShare(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SHARE",
+        CustomParser = result => double.TryParse(Single(result), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number is >= 0 and <= 1
+            ? number : Refuse<double?>(result, "a number from 0 to 1"),
+    };
+
     /// <summary>An option that takes one of an enumeration's names.</summary>
     public static Option<TEnum> Choice<TEnum>(string name, string description, TEnum value)
         where TEnum : struct, Enum
@@ -112,7 +122,7 @@ internal static class SharedOptions
     public static string ExistingFile(string path) =>
         File.Exists(path) ? path
         : Directory.Exists(path) ? throw new UserException($"{path} is a folder, not a file")
-        : throw new UserException($"there is no file {path}{NearFile(path)}");
+        : throw new UserException($"there is no file {path}{Published(path) ?? NearFile(path)}");
 
     /// <summary>Makes a folder for results where it is missing.</summary>
     /// <exception cref="UserException">A file stands in its way, or it may not be made.</exception>
@@ -128,6 +138,10 @@ internal static class SharedOptions
             throw new UserException($"the folder {path} cannot be made: {e.Message}");
         }
     }
+
+    /// <summary>For the name of published weights, or of their file, the command that fetches them.</summary>
+    private static string? Published(string path) =>
+        PublishedWeights.All.FirstOrDefault(w => w.Name == path || w.FileName == Path.GetFileName(path)) is { } weights ? $": 'delineate weights pull {weights.Name}' fetches these weights" : null;
 
     private static string NearFile(string path)
     {

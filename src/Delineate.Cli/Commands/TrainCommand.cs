@@ -14,7 +14,7 @@ internal static class TrainCommand
         var data = new Option<string?>("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, or images/ + instances/", HelpName = "DIR" };
         var output = new Option<string?>("--output", "-o") { Description = "The run's folder; it must not hold another run", HelpName = "DIR" };
         var resume = new Option<string?>("--resume") { Description = "Go on with the run in this folder, exactly as if it had not stopped", HelpName = "DIR" };
-        var weights = new Option<string?>("--weights") { Description = "Start from these weights (a model file or a PyTorch .pth of the same network; layers of another class count start anew)", HelpName = "FILE" };
+        var weights = new Option<string?>("--weights") { Description = "Start from these weights: a model file or a PyTorch .pth of the same network, or of the classifier it is built on (torchvision's vgg16, resnet50, …). Layers that the file lacks start anew", HelpName = "FILE" };
         var trainSplit = new Option<string>("--train-split") { HelpName = "NAME", Description = "The split to train on", DefaultValueFactory = _ => "train" };
         var validationSplit = new Option<string>("--val-split") { HelpName = "NAME", Description = "The split to evaluate on; none trains without", DefaultValueFactory = _ => "val" };
         var skipCheck = new Option<bool>("--skip-check") { Description = "Do not look through the data first" };
@@ -47,12 +47,14 @@ internal static class TrainCommand
             [
                 "Interrupted with Ctrl-C, it writes a checkpoint and ends with exit code 130; --resume goes on, to the same weights as without.",
                 "The run's folder gets best.safetensors, last.safetensors, recipe.json, metrics.csv, log.jsonl, metrics.json and report.html.",
+                "A recipe with \"stages\" trains them one after the other, each from the best weights of the one before; each has a folder of its own in the run's.",
             ],
             Examples =
             [
                 "delineate train --data my-data --model fcn_resnet50 --output runs/first",
                 "delineate train --data cells --model unet --channels 32 --crop 256 --base-size none --eval-short-side none --output runs/cells",
                 "delineate train --data my-data --recipe recipe.json --epochs 50 --lr 0.005 --output runs/second",
+                "delineate train --data my-data --recipe recipes/fcn8s-staged.json --weights vgg16.pth --output runs/fcn8s",
                 "delineate train --resume runs/second",
             ],
         });
@@ -63,16 +65,17 @@ internal static class TrainCommand
 
     private static int Start(Terminal terminal, StartOptions options, Recipe recipe, CancellationToken cancel)
     {
+        if (DetectorCatalog.Has(recipe.Model)) throw new UserException($"{recipe.Model} learns from objects, and the data sets that are read here tell the classes of pixels: from C#, its Loss takes annotations with instances");
         // The folder comes last, so that a mistake leaves nothing behind.
         if (RunFiles.Any(f => File.Exists(System.IO.Path.Combine(options.Output, f)))) throw new UserException($"{options.Output} holds a run already: go on with 'delineate train --resume {options.Output}', or choose another --output");
         if (!options.SkipCheck) Check(terminal, options.Data, cancel);
         (Dataset train, Dataset? validation) = Open(terminal, options.Data, options.TrainSplit, options.ValidationSplit);
-        Model model = recipe.NewModel(train.Classes);
-        if (options.Weights is { } file) LoadStart(terminal, model, SharedOptions.ExistingFile(file));
-        SharedOptions.OutputFolder(options.Output);
+        string? weights = options.Weights is { } file ? System.IO.Path.GetFullPath(SharedOptions.ExistingFile(file)) : null;
         var folder = new RunFolder(options.Output);
-        folder.Remember(new RunData(System.IO.Path.GetFullPath(options.Data), options.TrainSplit, options.ValidationSplit, options.Weights is { } start ? System.IO.Path.GetFullPath(start) : null), recipe);
-        return Finish(terminal, TrainingSession.Run(terminal, recipe, model, train, validation, folder, Title(options.Data, recipe), cancel), folder);
+        var session = new TrainingSession(terminal, recipe, train, validation, folder, Title(options.Data, recipe), weights);
+        SharedOptions.OutputFolder(options.Output);
+        folder.Remember(new RunData(System.IO.Path.GetFullPath(options.Data), options.TrainSplit, options.ValidationSplit, weights), recipe);
+        return Finish(terminal, session.Run(cancel), folder);
     }
 
     private static int Resume(Terminal terminal, string path, CancellationToken cancel)
@@ -81,9 +84,7 @@ internal static class TrainCommand
         var folder = new RunFolder(path);
         (RunData data, Recipe recipe) = folder.Recall();
         (Dataset train, Dataset? validation) = Open(terminal, data.Folder, data.TrainSplit, data.ValidationSplit);
-        Model model = recipe.NewModel(train.Classes);
-        if (!File.Exists(folder.Last) && data.Weights is { } file) LoadStart(terminal, model, file);
-        return Finish(terminal, TrainingSession.Run(terminal, recipe, model, train, validation, folder, Title(data.Folder, recipe), cancel), folder);
+        return Finish(terminal, new TrainingSession(terminal, recipe, train, validation, folder, Title(data.Folder, recipe), data.Weights).Run(cancel), folder);
     }
 
     private static int Finish(Terminal terminal, JsonObject? result, RunFolder folder)
@@ -112,13 +113,7 @@ internal static class TrainCommand
         if (report.Errors > 0) throw new UserException($"{folder} has {report.Errors} fault{(report.Errors == 1 ? "" : "s")} that would spoil the training; 'delineate data check {folder}' lists all (--skip-check trains regardless)");
     }
 
-    private static void LoadStart(Terminal terminal, Model model, string file)
-    {
-        IReadOnlyList<string> anew = ModelFile.LoadInto(model, file);
-        terminal.Note(anew.Count == 0 ? $"weights from {file}" : $"weights from {file}; these start anew: {string.Join(", ", anew)}");
-    }
-
-    private static string Title(string data, Recipe recipe) => $"{recipe.Model} on {System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(data))}";
+    private static string Title(string data, Recipe recipe) => $"{recipe.StageRecipes()[^1].Model} on {System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(data))}";
 
     private sealed record StartOptions(string Data, string Output, string? Weights, string TrainSplit, string ValidationSplit, bool SkipCheck);
 }

@@ -3,85 +3,153 @@ using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Models;
 using Delineate.Tensors;
-using Delineate.Tensors.Kernels;
 using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
 
 /// <summary>A run from its recipe to its report, as 'train' and 'demo' do it: progress, interruption, evaluation of the best weights, files.</summary>
-internal static class TrainingSession
+internal sealed class TrainingSession
 {
-    /// <summary>Trains, evaluates the best weights and writes the report. Null where the run was interrupted; it can be resumed.</summary>
-    public static JsonObject? Run(Terminal terminal, Recipe recipe, Model model, Dataset train, Dataset? validation, RunFolder folder, string title, CancellationToken cancel)
+    private readonly Terminal terminal;
+    private readonly Recipe recipe;
+    private readonly Dataset train;
+    private readonly Dataset? validation;
+    private readonly RunFolder folder;
+    private readonly string title;
+    private readonly TrainingRun run;
+    private Action<int, int, string> tell = (_, _, _) => { };
+
+    /// <summary>Makes the networks and reads the weights to start from; nothing is written yet.</summary>
+    public TrainingSession(Terminal terminal, Recipe recipe, Dataset train, Dataset? validation, RunFolder folder, string title, string? weights = null)
     {
-        long parameters = model.Network.ParameterCount();
-        terminal.Note($"{model.Name}: {parameters:N0} parameters, {model.Classes.Count} classes; {train.Count} training images{(validation is null ? "" : $", {validation.Count} for validation")}; {ThreadTeam.Threads} threads");
-        TrainingState state = terminal.Progress("training", tell =>
+        (this.terminal, this.recipe, this.train, this.validation, this.folder, this.title) = (terminal, recipe, train, validation, folder, title);
+        run = new TrainingRun(recipe, train, validation, folder, weights) { News = terminal.Note, Progress = Tell, EpochDone = PrintEpoch };
+    }
+
+    /// <summary>Trains, evaluates the best weights and writes the report. Null where the run was interrupted; it can be resumed.</summary>
+    public JsonObject? Run(CancellationToken cancel)
+    {
+        TensorMemory.ResetPeak();
+        (TrainingStage stage, TrainingState state) = terminal.Progress("training", bar =>
         {
-            int batches = 0;
-            using var trainer = new Trainer(model, recipe, train, validation, folder)
-            {
-                Progress = p =>
-                {
-                    // The bar counts the batches of the whole run; it waits while the validation set is run.
-                    if (!p.IsEvaluation) batches = p.Count;
-                    if (p.IsEvaluation) tell(p.Epoch * batches, p.Epochs * batches, $"epoch {p.Epoch}/{p.Epochs}  evaluation {p.Done}/{p.Count}");
-                    else tell(((p.Epoch - 1) * batches) + p.Done, p.Epochs * batches, string.Create(CultureInfo.InvariantCulture, $"epoch {p.Epoch}/{p.Epochs}  loss {p.Loss:F3}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB"));
-                },
-                EpochDone = r => PrintEpoch(terminal, recipe, r),
-            };
-            if (trainer.State.Step > 0) terminal.Note($"resumed at step {trainer.State.Step} in epoch {Math.Min(recipe.Epochs, trainer.State.Epoch + 1)}");
-            foreach (string note in trainer.Notes) terminal.Note(note);
-            return trainer.Run(cancel);
+            tell = bar;
+            return run.Run(cancel);
         });
-        if (state.Epoch < recipe.Epochs && state.Stopped is null)
+        if (!state.IsFinished(stage.Recipe))
         {
-            terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}; go on with: delineate train --resume {folder.Path}");
+            string which = stage.Count > 1 ? $" of stage {stage.Number}" : "";
+            terminal.Note($"interrupted at step {state.Step} of epoch {state.Epoch + 1}{which}; go on with: delineate train --resume {folder.Path}");
             return null;
         }
-        if (state.Stopped is { } why) terminal.Note($"stopped early: {why}");
-
+        Model best = ModelFile.Load(folder.Best);
+        IReadOnlyList<StageResult> results = Results();
         var result = new JsonObject
         {
-            ["model"] = model.Name,
-            ["parameters"] = parameters,
-            ["epochs"] = state.Epoch,
-            ["steps"] = state.Step,
-            ["seconds"] = Math.Round(state.ElapsedSeconds, 1),
+            ["model"] = best.Name,
+            ["parameters"] = best.Network.ParameterCount(),
+            ["epochs"] = results.Sum(r => r.State.Epoch),
+            ["steps"] = results.Sum(r => r.State.Step),
+            ["seconds"] = Math.Round(results.Sum(r => r.State.ElapsedSeconds), 1),
             ["best_epoch"] = state.BestEpoch,
             ["stopped"] = state.Stopped,
             ["peak_memory_mb"] = TensorMemory.PeakBytes >> 20,
             ["best"] = folder.Best,
-            ["last"] = folder.Last,
+            ["last"] = stage.Folder.Last,
         };
-        if (validation is not null) result["validation"] = Report(terminal, folder, title, recipe, train, validation, state, cancel);
+        if (stage.Count > 1) result["stages"] = StagesJson(results);
+        if (validation is not null) result["validation"] = Report(best, validation, results, cancel);
         return result;
     }
 
     /// <summary>Evaluates the best weights and writes report.html and metrics.json.</summary>
-    private static JsonObject Report(Terminal terminal, RunFolder folder, string title, Recipe recipe, Dataset train, Dataset validation, TrainingState state, CancellationToken cancel)
+    private JsonObject Report(Model best, Dataset validation, IReadOnlyList<StageResult> results, CancellationToken cancel)
     {
-        Model best = ModelFile.Load(folder.Best);
         EvaluationReport report = terminal.Progress("evaluating the best weights", tell =>
             EvaluationReport.Of(best, validation, progress: (done, count) => tell(done, count, "evaluating the best weights"), cancel: cancel));
+        StageResult last = results[^1];
+        bool staged = last.Stage.Count > 1;
         List<(string, string)> facts =
         [
             ("model", $"{best.Name}, {best.Network.ParameterCount():N0} parameters"),
             ("data", $"{train.Count} training, {validation.Count} validation images"),
-            ("best epoch", $"{state.BestEpoch} of {state.Epoch}"),
-            ("time", Terminal.Duration(TimeSpan.FromSeconds(Math.Round(state.ElapsedSeconds)))),
+            .. staged ? results.Select(r => ($"stage {r.Stage.Number}", r.Summary)) : [("best epoch", $"{last.State.BestEpoch} of {last.State.Epoch}")],
+            ("time", Terminal.Duration(TimeSpan.FromSeconds(Math.Round(results.Sum(r => r.State.ElapsedSeconds))))),
             ("peak memory", $"{TensorMemory.PeakBytes >> 20} MB in tensors"),
         ];
         JsonObject json = report.ToJson();
+        if (staged) json["stages"] = StagesJson(results);
         Terminal.SaveJson(Path.Combine(folder.Path, "metrics.json"), json);
-        File.WriteAllText(Path.Combine(folder.Path, "report.html"), report.ToHtml(title, facts, state.History, recipe));
+        File.WriteAllText(Path.Combine(folder.Path, "report.html"), report.ToHtml(title, facts, History(results), recipe));
         ScoreTable.Write(terminal, report.Scores);
         return json;
     }
 
-    private static void PrintEpoch(Terminal terminal, Recipe recipe, EpochRecord r)
+    /// <summary>Where the stages ended, as their folders have it; one whose last checkpoint somebody deleted is left out.</summary>
+    private IReadOnlyList<StageResult> Results() =>
+        [.. run.Stages.Select(s => s.Folder.ReadState() is { } state ? new StageResult(s, state) : null).OfType<StageResult>()];
+
+    private static JsonArray StagesJson(IReadOnlyList<StageResult> results) => new([.. results.Select(r => new JsonObject
+    {
+        ["stage"] = r.Stage.Number,
+        ["model"] = r.Stage.Recipe.Model,
+        ["epochs"] = r.State.Epoch,
+        ["steps"] = r.State.Step,
+        ["seconds"] = Math.Round(r.State.ElapsedSeconds, 1),
+        ["best_epoch"] = r.State.BestEpoch,
+        ["stopped"] = r.State.Stopped,
+        ["mean_iou"] = r.Best?.MeanIou,
+        ["pixel_accuracy"] = r.Best?.PixelAccuracy,
+        ["train_loss"] = r.Best?.TrainLoss,
+        ["folder"] = r.Stage.Folder.Path,
+    })]);
+
+    /// <summary>The epochs of all stages, counted on from one to the next, as one curve.</summary>
+    private static IReadOnlyList<EpochRecord> History(IReadOnlyList<StageResult> results)
+    {
+        var history = new List<EpochRecord>();
+        (int epochs, int steps) = (0, 0);
+        foreach (StageResult r in results)
+        {
+            history.AddRange(r.State.History.Select(e => e with { Epoch = epochs + e.Epoch, Step = steps + e.Step }));
+            (epochs, steps) = (epochs + r.State.Epoch, steps + r.State.Step);
+        }
+        return history;
+    }
+
+    /// <summary>The bar counts the images of the whole run, all stages together; it waits while the validation set is run.</summary>
+    private void Tell(TrainingStage stage, TrainingProgress p)
+    {
+        int before = run.Stages.Take(stage.Number - 1).Sum(s => s.Recipe.Epochs), all = run.Stages.Sum(s => s.Recipe.Epochs);
+        double epochs = before + p.Epoch - 1 + (p.IsEvaluation ? 1 : (double)p.Done / p.Count);
+        string place = $"{(stage.Count > 1 ? $"{stage.Name}  " : "")}epoch {p.Epoch}/{p.Epochs}  ";
+        tell((int)Math.Min(int.MaxValue, epochs * train.Count), (int)Math.Min(int.MaxValue, (double)all * train.Count), place + (p.IsEvaluation
+            ? $"evaluation {p.Done}/{p.Count}"
+            : string.Create(CultureInfo.InvariantCulture, $"loss {Loss(p.Loss, 3)}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB")));
+    }
+
+    private void PrintEpoch(TrainingStage stage, EpochRecord r)
     {
         string score = r.MeanIou is { } iou ? string.Create(CultureInfo.InvariantCulture, $"  mean IoU {100 * iou:F1}  pixel accuracy {100 * r.PixelAccuracy:F1}") : "";
-        terminal.Note(string.Create(CultureInfo.InvariantCulture, $"epoch {r.Epoch}/{recipe.Epochs}  loss {r.TrainLoss:F4}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
+        string place = $"{(stage.Count > 1 ? $"{stage.Name}, " : "")}epoch {r.Epoch}/{stage.Recipe.Epochs}";
+        terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{place}  loss {Loss(r.TrainLoss, 4)}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
+    }
+
+    /// <summary>A loss with so many decimals; one summed over pixels has none worth showing.</summary>
+    private static string Loss(double loss, int decimals) =>
+        loss.ToString(Math.Abs(loss) < 1000 ? $"F{decimals}" : "F0", CultureInfo.InvariantCulture);
+
+    private sealed record StageResult(TrainingStage Stage, TrainingState State)
+    {
+        /// <summary>The epoch whose weights are the stage's best.</summary>
+        public EpochRecord? Best => State.History.FirstOrDefault(r => r.Epoch == State.BestEpoch);
+
+        public string Summary
+        {
+            get
+            {
+                string score = Best?.MeanIou is { } iou ? string.Create(CultureInfo.InvariantCulture, $", mean IoU {100 * iou:F1}") : "";
+                return $"{Stage.Recipe.Model}, best epoch {State.BestEpoch} of {State.Epoch}{score}";
+            }
+        }
     }
 }

@@ -7,13 +7,13 @@ using Spectre.Console;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary><c>delineate weights</c>: what a weight file holds, and the same weights in another format.</summary>
+/// <summary><c>delineate weights</c>: what a weight file holds, the same weights in another format, and weights that others published.</summary>
 internal static class WeightsCommand
 {
     private static readonly string[] CheckpointSuffixes = [".pth", ".pt"];
 
-    public static Command Create() => new Command("weights", "Look into weight files and convert them: PyTorch, safetensors, detectron2, NumPy") { CreateInspect(), CreateConvert() }
-        .WithExamples("delineate weights inspect fcn_resnet50_coco.pth", "delineate weights convert fcn_resnet50_coco.pth --model fcn_resnet50 --output fcn.safetensors");
+    public static Command Create() => new Command("weights", "Look into weight files, convert them, fetch published ones: PyTorch, safetensors, detectron2, NumPy") { CreateInspect(), CreateConvert(), WeightsPull.Create() }
+        .WithExamples("delineate weights pull fcn_resnet50", "delineate weights inspect fcn_resnet50_coco.pth", "delineate weights convert fcn_resnet50_coco.pth --model fcn_resnet50 --output fcn.safetensors");
 
     private static Command CreateInspect()
     {

@@ -25,8 +25,9 @@ internal sealed record WeightsFit(string Model, ModelOptions Options, int Classe
     {
         Model model = NewModel(file, name);
         Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
-        int matching = shapes.Count(s => file.Tensors.TryGetValue(s.Key, out RawTensor? tensor) && tensor.Shape == s.Value);
-        return new WeightsFit(name, model.Options, model.Classes.Count, matching, shapes.Count, file.Tensors.Keys.Count(key => !IsBeside(key) && !shapes.ContainsKey(key)));
+        IReadOnlyDictionary<string, RawTensor> tensors = DetectorWeights.Current(file.Tensors);
+        int matching = shapes.Count(s => tensors.TryGetValue(s.Key, out RawTensor? tensor) && tensor.Shape == s.Value);
+        return new WeightsFit(name, model.Options, model.Classes.Count, matching, shapes.Count, tensors.Keys.Count(key => !IsBeside(key) && !shapes.ContainsKey(key)));
     }
 
     private static Model NewModel(WeightFile file, string name)

@@ -54,8 +54,8 @@ public static class MaskDrawing
     public static void Contour(this Canvas canvas, LabelMap labels, Palette palette, int thickness = 1, IReadOnlyCollection<byte>? hidden = null)
     {
         CheckSize(canvas, labels.Height, labels.Width);
-        bool[] skip = Hidden(hidden);
-        Outline<byte>(canvas.Image, labels.Labels, thickness, id => skip[id] ? null : palette[id]);
+        Rgb?[] colors = OutlineColors(palette, Hidden(hidden));
+        Outline<byte>(canvas.Image, labels.Labels, thickness, id => colors[id]);
     }
 
     /// <summary>Outlines the objects on their inside, <paramref name="thickness"/> pixels wide; the border of the picture is no outline.</summary>
@@ -63,22 +63,30 @@ public static class MaskDrawing
     public static void Contour(this Canvas canvas, IdMap ids, int thickness = 1)
     {
         CheckSize(canvas, ids.Height, ids.Width);
-        Outline<int>(canvas.Image, ids.Ids, thickness, id => id == 0 ? null : InstanceColor(id));
+        Outline<int>(canvas.Image, ids.Ids, thickness, id => id == 0 ? null : InstanceColor(id).Lit());
     }
 
-    private static void Fill(Image image, ReadOnlySpan<byte> labels, Func<int, Rgb> colorOf, int alpha, ReadOnlySpan<bool> hidden)
+    private static void Fill(Image image, ReadOnlySpan<byte> labels, Func<int, Rgb> colorOf, int alpha, ReadOnlySpan<bool> hidden) =>
+        FillRow(image.Pixels, labels, Shares(colorOf, alpha, hidden));
+
+    /// <summary>What each label's colour adds to a pixel in parts of 255, and how much of it stays: nothing and all where the label is hidden. [256].</summary>
+    internal static ColorShare[] Shares(Func<int, Rgb> colorOf, int alpha, ReadOnlySpan<bool> hidden)
     {
-        // The colours' share of each sum is the same for all pixels of a label; a hidden one adds nothing and keeps all of what is under it.
-        var shares = new (int R, int G, int B, int Keep)[256];
+        var shares = new ColorShare[256];
         for (int id = 0; id < 256; id++)
         {
             Rgb color = colorOf(id);
-            shares[id] = hidden[id] ? (0, 0, 0, 255) : (color.R * alpha, color.G * alpha, color.B * alpha, 255 - alpha);
+            shares[id] = hidden[id] ? new ColorShare(0, 0, 0, 255) : new ColorShare(color.R * alpha, color.G * alpha, color.B * alpha, 255 - alpha);
         }
-        Span<byte> pixels = image.Pixels;
+        return shares;
+    }
+
+    /// <summary>Blends the colours of labels over as many pixels. [W, 3], [W].</summary>
+    internal static void FillRow(Span<byte> pixels, ReadOnlySpan<byte> labels, ColorShare[] shares)
+    {
         for (int i = 0, at = 0; i < labels.Length; i++, at += 3)
         {
-            ref readonly (int R, int G, int B, int Keep) share = ref shares[labels[i]];
+            ref readonly ColorShare share = ref shares[labels[i]];
             Span<byte> pixel = pixels.Slice(at, 3);
             pixel[0] = Canvas.Over255((pixel[0] * share.Keep) + share.R);
             pixel[1] = Canvas.Over255((pixel[1] * share.Keep) + share.G);
@@ -89,39 +97,51 @@ public static class MaskDrawing
     private static void Outline<T>(Image image, ReadOnlySpan<T> ids, int thickness, Func<T, Rgb?> colorOf)
         where T : IEquatable<T>
     {
-        int height = image.Height, width = image.Width;
-        Span<Rgb> pixels = Geometry.Colors(image);
-        for (int y = 0; y < height; y++)
+        for (int y = 0; y < image.Height; y++) OutlineRow(Geometry.Colors(image).Slice(y * image.Width, image.Width), y, ids, thickness, colorOf);
+    }
+
+    /// <summary>Colours those pixels of row <paramref name="y"/> that lie within <paramref name="thickness"/> of another id above, below or beside them. [W], ids [H, W].</summary>
+    internal static void OutlineRow<T>(Span<Rgb> pixels, int y, ReadOnlySpan<T> ids, int thickness, Func<T, Rgb?> colorOf)
+        where T : IEquatable<T>
+    {
+        int width = pixels.Length, height = ids.Length / width, row = y * width;
+        for (int x = 0; x < width; x++)
         {
-            int row = y * width;
-            for (int x = 0; x < width; x++)
+            int i = row + x;
+            for (int k = 1; k <= thickness; k++)
             {
-                int i = row + x;
-                for (int k = 1; k <= thickness; k++)
-                {
-                    bool edge = (x >= k && !ids[i - k].Equals(ids[i])) || (x + k < width && !ids[i + k].Equals(ids[i]))
-                        || (y >= k && !ids[i - (k * width)].Equals(ids[i])) || (y + k < height && !ids[i + (k * width)].Equals(ids[i]));
-                    if (!edge) continue;
-                    if (colorOf(ids[i]) is Rgb color) pixels[i] = color.Lit();
-                    break;
-                }
+                bool edge = (x >= k && !ids[i - k].Equals(ids[i])) || (x + k < width && !ids[i + k].Equals(ids[i]))
+                    || (y >= k && !ids[i - (k * width)].Equals(ids[i])) || (y + k < height && !ids[i + (k * width)].Equals(ids[i]));
+                if (!edge) continue;
+                if (colorOf(ids[i]) is Rgb color) pixels[x] = color;
+                break;
             }
         }
     }
 
-    private static bool[] Hidden(IReadOnlyCollection<byte>? ids)
+    /// <summary>The colour that outlines each label, made light enough for a dark ground; null for hidden ones. [256].</summary>
+    internal static Rgb?[] OutlineColors(Palette palette, ReadOnlySpan<bool> hidden)
+    {
+        var colors = new Rgb?[256];
+        for (int id = 0; id < 256; id++) colors[id] = hidden[id] ? null : palette[id].Lit();
+        return colors;
+    }
+
+    internal static bool[] Hidden(IReadOnlyCollection<byte>? ids)
     {
         var hidden = new bool[256];
         foreach (byte id in ids ?? []) hidden[id] = true;
         return hidden;
     }
 
-    private static void CheckSize(Canvas canvas, int height, int width)
+    private static void CheckSize(Canvas canvas, int height, int width) => CheckSize(canvas.Image, height, width);
+
+    internal static void CheckSize(Image image, int height, int width)
     {
-        if (canvas.Image.Height != height || canvas.Image.Width != width)
-        {
-            throw new ArgumentException(
-                $"the picture is {canvas.Image.Height}×{canvas.Image.Width}, the mask {height}×{width}: resize one of them first");
-        }
+        if (image.Height != height || image.Width != width)
+            throw new ArgumentException($"the picture is {image.Height}×{image.Width}, the mask {height}×{width}: resize one of them first");
     }
 }
+
+/// <summary>What a label's colour adds to red, green and blue, in parts of 255, and how much of the pixel under it stays.</summary>
+internal readonly record struct ColorShare(int R, int G, int B, int Keep);

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Delineate.Imaging;
 
 /// <summary>Where an overlay's legend goes.</summary>
@@ -40,28 +38,30 @@ public sealed record OverlayOptions
 /// <summary>Photos with what was found in them drawn over.</summary>
 public static class Overlay
 {
-    // A legend under a photo narrower than this many ems would have no room for its names.
-    private const int LegendEms = 14;
-
     /// <summary>The photo with its labels blended over, outlined, and a legend of the classes that occur, largest first, with their share of
     /// the picture. Photo [H, W, 3], labels [H, W] → at least [H, W, 3].</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>
     public static Image Draw(Image photo, LabelMap labels, Palette palette, IReadOnlyList<string> classNames, OverlayOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(photo);
-        ArgumentNullException.ThrowIfNull(labels);
-        ArgumentNullException.ThrowIfNull(palette);
-        ArgumentNullException.ThrowIfNull(classNames);
-        options ??= new OverlayOptions();
-        var canvas = new Canvas(photo.Clone());
-        canvas.Fill(labels, palette, options.Opacity, options.Hidden);
-        canvas.Contour(labels, palette, options.ContourThickness ?? Thickness(photo), options.Hidden);
-        if (options.Legend == LegendPlace.None) return canvas.Image;
-        Font font = options.Font ?? Font.For(photo.Height, photo.Width);
-        List<LegendEntry> entries = Entries(labels, palette, classNames, options);
-        return entries.Count == 0 ? canvas.Image : options.Legend == LegendPlace.Below
-            ? Stack(canvas.Image, Legend.Below(entries, Math.Max(photo.Width, LegendEms * font.Pixels), font))
-            : Abut(canvas.Image, Legend.Beside(entries, photo.Height, font));
+        var rows = new OverlayRows(photo, labels, palette, classNames, options);
+        var image = new Image(rows.Height, rows.Width);
+        for (int y = 0; y < rows.Height; y++) rows.Draw(y, image.Pixels.AsSpan(y * rows.Width * 3, rows.Width * 3));
+        return image;
+    }
+
+    /// <summary>
+    /// The same as a file: <c>.png</c>, drawn and written row by row, so that it takes no memory beside photo and labels, or <c>.jpg</c> or <c>.jpeg</c>.
+    /// </summary>
+    /// <exception cref="ArgumentException">The sizes differ, or the path has another extension.</exception>
+    public static void Save(string path, Image photo, LabelMap labels, Palette palette, IReadOnlyList<string> classNames, OverlayOptions? options = null)
+    {
+        if (ImageFile.FormatFor(path) != ImageFormat.Png)
+        {
+            ImageFile.Save(Draw(photo, labels, palette, classNames, options), path);
+            return;
+        }
+        var rows = new OverlayRows(photo, labels, palette, classNames, options);
+        ImageFile.WriteWhole(path, file => Png.WriteRgb(file, rows.Height, rows.Width, rows.Draw));
     }
 
     /// <summary>The photo with every object blended over in a colour of its own and outlined, and on each one that is named its name.
@@ -98,43 +98,5 @@ public static class Overlay
         }
     }
 
-    private static int Thickness(Image photo) => 1 + (Math.Min(photo.Height, photo.Width) / 800);
-
-    private static List<LegendEntry> Entries(LabelMap labels, Palette palette, IReadOnlyList<string> classNames, OverlayOptions options)
-    {
-        var areas = new int[256];
-        foreach (byte label in labels.Labels) areas[label]++;
-        return [.. Enumerable.Range(0, 256)
-            .Where(id => areas[id] > 0 && !options.Hidden.Contains((byte)id))
-            .OrderByDescending(id => areas[id])
-            .Select(id => new LegendEntry(
-                palette[id],
-                id < classNames.Count ? classNames[id] : $"class {id}",
-                options.ShowArea ? Percent(areas[id] / (double)labels.Labels.Length) : ""))];
-    }
-
-    private static string Percent(double share) => share < 0.0005 ? "<0.1%" : (share * 100).ToString("0.0", CultureInfo.InvariantCulture) + "%";
-
-    private static Image Stack(Image upper, Image lower)
-    {
-        var canvas = Blank(upper.Height + lower.Height, Math.Max(upper.Width, lower.Width));
-        canvas.Paste(upper, 0, (canvas.Image.Width - upper.Width) / 2);
-        canvas.Paste(lower, upper.Height, 0);
-        return canvas.Image;
-    }
-
-    private static Image Abut(Image left, Image right)
-    {
-        var canvas = Blank(Math.Max(left.Height, right.Height), left.Width + right.Width);
-        canvas.Paste(left, 0, 0);
-        canvas.Paste(right, 0, left.Width);
-        return canvas.Image;
-    }
-
-    private static Canvas Blank(int height, int width)
-    {
-        var canvas = new Canvas(new Image(height, width));
-        canvas.FillRectangle(0, 0, height, width, new Rgb(255, 255, 255));
-        return canvas;
-    }
+    internal static int Thickness(Image photo) => 1 + (Math.Min(photo.Height, photo.Width) / 800);
 }

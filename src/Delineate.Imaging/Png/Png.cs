@@ -84,40 +84,53 @@ public static class Png
         new PngDecoder(file, name, limits ?? DecodeLimits.Default).Decode();
 
     /// <summary>An 8-bit RGB file.</summary>
-    public static byte[] Encode(Image image, PngOptions? options = null)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        var encoder = new PngEncoder(new PngHeader(image.Height, image.Width, PngColorType.Rgb, 8, Interlaced: false), options ?? PngOptions.Default);
-        int rowLength = image.Width * 3;
-        return encoder.Encode((y, row) => image.Pixels.AsSpan(y * rowLength, rowLength).CopyTo(row));
-    }
+    public static byte[] Encode(Image image, PngOptions? options = null) => ToArray(file => Write(file, image, options));
 
     /// <summary>
     /// A file whose stored values are the class ids: a palette file showing them in the colours of <paramref name="palette"/>, or a grey file without
     /// one. Ids beyond the palette are black.
     /// </summary>
-    public static byte[] Encode(LabelMap labels, Palette? palette = null, PngOptions? options = null)
+    public static byte[] Encode(LabelMap labels, Palette? palette = null, PngOptions? options = null) => ToArray(file => Write(file, labels, palette, options));
+
+    /// <summary>A 16-bit grey file whose stored values are the object ids.</summary>
+    /// <exception cref="ArgumentException">An id is below 0 or above 65 535 (the message names the pixel).</exception>
+    public static byte[] Encode(IdMap ids, PngOptions? options = null) => ToArray(file => Write(file, ids, options));
+
+    /// <summary>The same to a stream, a row at a time: the file is never in memory.</summary>
+    internal static void Write(Stream file, Image image, PngOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        int rowLength = image.Width * 3;
+        WriteRgb(file, image.Height, image.Width, (y, row) => image.Pixels.AsSpan(y * rowLength, rowLength).CopyTo(row), options);
+    }
+
+    /// <summary>An 8-bit RGB file whose rows are made as they are written.</summary>
+    internal static void WriteRgb(Stream file, int height, int width, PngRowWriter writeRow, PngOptions? options = null) =>
+        new PngEncoder(file, new PngHeader(height, width, PngColorType.Rgb, 8, Interlaced: false), options ?? PngOptions.Default).Encode(writeRow);
+
+    /// <summary>See <see cref="Encode(LabelMap, Palette?, PngOptions?)"/>.</summary>
+    internal static void Write(Stream file, LabelMap labels, Palette? palette, PngOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(labels);
         options ??= PngOptions.Default;
         int width = labels.Width, depth = 8;
         if (palette is null)
         {
-            var grey = new PngEncoder(new PngHeader(labels.Height, width, PngColorType.Grey, 8, Interlaced: false), options);
-            return grey.Encode((y, row) => labels.Labels.AsSpan(y * width, width).CopyTo(row));
+            var grey = new PngEncoder(file, new PngHeader(labels.Height, width, PngColorType.Grey, 8, Interlaced: false), options);
+            grey.Encode((y, row) => labels.Labels.AsSpan(y * width, width).CopyTo(row));
+            return;
         }
         int largest = 0;
         foreach (byte label in labels.Labels) largest = Math.Max(largest, label);
         if (options.MinimalBitDepth) depth = largest < 2 ? 1 : largest < 4 ? 2 : largest < 16 ? 4 : 8;
         var colors = new Rgb[Math.Min(Math.Max(palette.Count, largest + 1), 1 << depth)];
         for (int id = 0; id < colors.Length; id++) colors[id] = palette[id];
-        var encoder = new PngEncoder(new PngHeader(labels.Height, width, PngColorType.Palette, depth, Interlaced: false), options, colors);
-        return encoder.Encode((y, row) => Pack(labels.Labels.AsSpan(y * width, width), row, depth));
+        var encoder = new PngEncoder(file, new PngHeader(labels.Height, width, PngColorType.Palette, depth, Interlaced: false), options, colors);
+        encoder.Encode((y, row) => Pack(labels.Labels.AsSpan(y * width, width), row, depth));
     }
 
-    /// <summary>A 16-bit grey file whose stored values are the object ids.</summary>
-    /// <exception cref="ArgumentException">An id is below 0 or above 65 535 (the message names the pixel).</exception>
-    public static byte[] Encode(IdMap ids, PngOptions? options = null)
+    /// <summary>See <see cref="Encode(IdMap, PngOptions?)"/>.</summary>
+    internal static void Write(Stream file, IdMap ids, PngOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
         int width = ids.Width, wrong = Array.FindIndex(ids.Ids, id => (uint)id > ushort.MaxValue);
@@ -126,11 +139,18 @@ public static class Png
             string place = $"pixel ({wrong / width}, {wrong % width})";
             throw new ArgumentException($"{place} holds id {ids.Ids[wrong]}; a PNG holds ids 0 to 65535: number the objects from 1", nameof(ids));
         }
-        var encoder = new PngEncoder(new PngHeader(ids.Height, width, PngColorType.Grey, 16, Interlaced: false), options ?? PngOptions.Default);
-        return encoder.Encode((y, row) =>
+        var encoder = new PngEncoder(file, new PngHeader(ids.Height, width, PngColorType.Grey, 16, Interlaced: false), options ?? PngOptions.Default);
+        encoder.Encode((y, row) =>
         {
             for (int x = 0; x < width; x++) BinaryPrimitives.WriteUInt16BigEndian(row[(x * 2)..], (ushort)ids.Ids[(y * width) + x]);
         });
+    }
+
+    private static byte[] ToArray(Action<Stream> write)
+    {
+        using var file = new MemoryStream();
+        write(file);
+        return file.ToArray();
     }
 
     /// <summary>Packs one label a byte into one label every <paramref name="depth"/> bits, the first in the highest bits.</summary>

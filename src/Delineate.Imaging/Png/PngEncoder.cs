@@ -7,12 +7,13 @@ namespace Delineate.Imaging;
 /// <summary>Writes the packed bytes of row <paramref name="y"/> into <paramref name="row"/>.</summary>
 internal delegate void PngRowWriter(int y, Span<byte> row);
 
-/// <summary>Writes one non-interlaced PNG file.</summary>
-internal sealed class PngEncoder(PngHeader header, PngOptions options, ReadOnlyMemory<Rgb> palette = default)
+/// <summary>Writes one non-interlaced PNG file, a row at a time: beside the rows that a filter compares, it holds the chunk that is being filled.</summary>
+internal sealed class PngEncoder(Stream file, PngHeader header, PngOptions options, ReadOnlyMemory<Rgb> palette = default)
 {
-    private readonly MemoryStream file = new();
+    private const int ChunkHead = 8; // bytes of a chunk's length and name
+    private const int LargestChunk = 1 << 20, LeastChunk = 1 << 10; // bytes of compressed pixels in a chunk: small pictures are one
 
-    public byte[] Encode(PngRowWriter writeRow)
+    public void Encode(PngRowWriter writeRow)
     {
         file.Write(Png.Signature);
         WriteHeader();
@@ -29,7 +30,6 @@ internal sealed class PngEncoder(PngHeader header, PngOptions options, ReadOnlyM
         foreach ((string keyword, string text) in options.Text) WriteText(keyword, text);
         WritePixels(writeRow);
         WriteChunk(Png.EndChunk, []);
-        return file.ToArray();
     }
 
     private void WriteHeader()
@@ -56,11 +56,9 @@ internal sealed class PngEncoder(PngHeader header, PngOptions options, ReadOnlyM
         int rowBytes = checked((int)header.RowBytes(header.Width));
         byte[] row = new byte[PngFilter.Margin + rowBytes], above = new byte[PngFilter.Margin + rowBytes];
         byte[] best = new byte[1 + rowBytes], trial = new byte[1 + rowBytes]; // the filter's number, then the differences
-        // The chunk's length is written when it is known.
-        long start = file.Position;
-        file.Write(stackalloc byte[8]);
+        var chunks = new DataChunks(this, (int)Math.Min(LargestChunk, ((rowBytes + 1L) * header.Height) + LeastChunk));
         var level = options.Effort == PngEffort.Fast ? CompressionLevel.Fastest : CompressionLevel.Optimal;
-        using (var deflater = new ZLibStream(file, level, leaveOpen: true))
+        using (var deflater = new ZLibStream(chunks, level))
         {
             for (int y = 0; y < header.Height; y++)
             {
@@ -70,10 +68,7 @@ internal sealed class PngEncoder(PngHeader header, PngOptions options, ReadOnlyM
                 (row, above) = (above, row);
             }
         }
-        Span<byte> chunk = file.GetBuffer().AsSpan((int)start, (int)(file.Position - start));
-        BinaryPrimitives.WriteInt32BigEndian(chunk, chunk.Length - 8);
-        BinaryPrimitives.WriteUInt32BigEndian(chunk[4..], Png.DataChunk);
-        WriteCrc(chunk[4..]);
+        chunks.Send();
     }
 
     /// <summary>
@@ -98,18 +93,66 @@ internal sealed class PngEncoder(PngHeader header, PngOptions options, ReadOnlyM
 
     private void WriteChunk(uint type, ReadOnlySpan<byte> content)
     {
-        byte[] chunk = new byte[8 + content.Length];
-        BinaryPrimitives.WriteInt32BigEndian(chunk, content.Length);
-        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(4), type);
-        content.CopyTo(chunk.AsSpan(8));
-        file.Write(chunk);
-        WriteCrc(chunk.AsSpan(4));
+        byte[] chunk = new byte[ChunkHead + content.Length];
+        content.CopyTo(chunk.AsSpan(ChunkHead));
+        SendChunk(type, chunk);
     }
 
-    private void WriteCrc(ReadOnlySpan<byte> typeAndContent)
+    /// <summary>Writes a chunk whose content lies behind <see cref="ChunkHead"/> free bytes.</summary>
+    private void SendChunk(uint type, Span<byte> chunk)
     {
         Span<byte> crc = stackalloc byte[4];
-        BinaryPrimitives.WriteUInt32BigEndian(crc, Crc32.Of(typeAndContent));
+        BinaryPrimitives.WriteInt32BigEndian(chunk, chunk.Length - ChunkHead);
+        BinaryPrimitives.WriteUInt32BigEndian(chunk[4..], type);
+        BinaryPrimitives.WriteUInt32BigEndian(crc, Crc32.Of(chunk[4..]));
+        file.Write(chunk);
         file.Write(crc);
+    }
+
+    /// <summary>Cuts what is written to it into IDAT chunks.</summary>
+    private sealed class DataChunks(PngEncoder encoder, int capacity) : Stream
+    {
+        private readonly byte[] chunk = new byte[ChunkHead + capacity];
+        private int used = ChunkHead;
+
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            while (!buffer.IsEmpty)
+            {
+                if (used == chunk.Length) Send();
+                int count = Math.Min(buffer.Length, chunk.Length - used);
+                buffer[..count].CopyTo(chunk.AsSpan(used));
+                used += count;
+                buffer = buffer[count..];
+            }
+        }
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public void Send()
+        {
+            if (used > ChunkHead) encoder.SendChunk(Png.DataChunk, chunk.AsSpan(0, used));
+            used = ChunkHead;
+        }
     }
 }

@@ -1,11 +1,26 @@
 namespace Delineate.Tensors.Nn;
 
+/// <summary>Batch normalisation of channels, by statistics that are learned (<see cref="BatchNorm2d"/>) or frozen (<see cref="FrozenBatchNorm2d"/>). [N, H, W, C] → same.</summary>
+public abstract class BatchNormLayer : Layer
+{
+    private protected BatchNormLayer()
+    {
+    }
+
+    /// <summary>
+    /// Normalises, adds <paramref name="residual"/> and activates in one pass: what follows a convolution in a residual network.
+    /// </summary>
+    public abstract Tensor Forward(Tensor x, Activation activation, Tensor? residual = null);
+
+    protected override Tensor Apply(Tensor x) => Forward(x, Activation.None);
+}
+
 /// <summary>
 /// Batch normalisation over all axes but the last (Ioffe and Szegedy 2015), with learned scale and shift. [N, H, W, C] → same.
 /// Training uses the batch's mean and variance and updates the running ones, evaluation uses the running ones.
 /// Parameters: <c>weight</c>, <c>bias</c>; buffers: <c>running_mean</c>, <c>running_var</c>.
 /// </summary>
-public sealed class BatchNorm2d : Layer
+public sealed class BatchNorm2d : BatchNormLayer
 {
     private readonly float momentum;
     private readonly float epsilon;
@@ -30,20 +45,15 @@ public sealed class BatchNorm2d : Layer
 
     public Tensor RunningVariance { get; }
 
-    /// <summary>
-    /// Normalises, adds <paramref name="residual"/> and activates in one pass: what follows a convolution in a residual network.
-    /// </summary>
-    public Tensor Forward(Tensor x, Activation activation, Tensor? residual = null) =>
+    public override Tensor Forward(Tensor x, Activation activation, Tensor? residual = null) =>
         x.BatchNorm(Weight, Bias, RunningMean, RunningVariance, IsTraining, momentum, epsilon, activation, residual);
-
-    protected override Tensor Apply(Tensor x) => Forward(x, Activation.None);
 }
 
 /// <summary>
 /// Batch normalisation with statistics, scale and shift that never change: for detectors, whose batches are too small for statistics.
 /// [N, H, W, C] → same. Buffers: <c>weight</c>, <c>bias</c>, <c>running_mean</c>, <c>running_var</c>.
 /// </summary>
-public sealed class FrozenBatchNorm2d : Layer
+public sealed class FrozenBatchNorm2d : BatchNormLayer
 {
     private readonly float epsilon;
 
@@ -64,9 +74,6 @@ public sealed class FrozenBatchNorm2d : Layer
 
     public Tensor RunningVariance { get; }
 
-    /// <summary>Normalises, adds <paramref name="residual"/> and activates in one pass.</summary>
-    public Tensor Forward(Tensor x, Activation activation, Tensor? residual = null) =>
+    public override Tensor Forward(Tensor x, Activation activation, Tensor? residual = null) =>
         x.BatchNorm(Weight, Bias, RunningMean, RunningVariance, training: false, eps: epsilon, activation: activation, residual: residual);
-
-    protected override Tensor Apply(Tensor x) => Forward(x, Activation.None);
 }

@@ -23,6 +23,18 @@ public static class LabelOps
     }
 
     /// <summary>
+    /// The labels of scores [N, h, w, C] at another size: those of ResizeBilinear and <see cref="ArgMaxLabels(Tensor)"/>, made row by row, so that scores of that
+    /// size are never in memory. → N · height · width bytes. No gradient.
+    /// </summary>
+    /// <exception cref="ShapeException">The scores are no map of 1 to 256 classes, or a size is not positive.</exception>
+    public static byte[] ArgMaxLabels(this Tensor logits, int height, int width)
+    {
+        Check.Rank(logits, 4);
+        Tracer.Refuse("it makes labels, not a tensor; take it of the graph's result");
+        return ArgMaxLabels(logits, null, (logits.Shape[1], logits.Shape[2]), (height, width));
+    }
+
+    /// <summary>
     /// The labels of scores [N, h, w, C] that are enlarged (where <paramref name="enlargement"/> says so), cut to their first rows and columns and brought to
     /// <paramref name="size"/>, row by row: the very arithmetic of ResizeBilinear, Slice, ResizeBilinear and <see cref="ArgMaxLabels(Tensor)"/>.
     /// </summary>

@@ -50,6 +50,12 @@ public sealed record CosineSchedule(double Rate, long Steps, double Minimum = 0,
     protected override double Decayed(long step) => Minimum + ((Rate - Minimum) * (1 + Math.Cos(Math.PI * Progress(step, Steps))) / 2);
 }
 
+/// <summary>The same rate all the time: what the first fully convolutional networks were trained with (Long et al. 2015).</summary>
+public sealed record ConstantSchedule(double Rate, Warmup? Warmup = null) : Schedule(Rate, Warmup)
+{
+    protected override double Decayed(long step) => Rate;
+}
+
 /// <summary>
 /// The rate times <paramref name="Factor"/> once for every milestone reached; milestones count from step 0, the warm-up included.
 /// </summary>

@@ -23,6 +23,8 @@ public sealed class RawTensor
 
     internal RawTensor(StridedView view, FileValues file) => (this.view, this.file) = (view, file);
 
+    private RawTensor(StridedView view, FileValues? file, ReadOnlyMemory<float> memory) => (this.view, this.file, this.memory) = (view, file, memory);
+
     public Shape Shape => view.Shape;
 
     /// <summary>What the elements are in the file, in safetensors' words: <c>F32</c>, <c>BF16</c>, <c>I64</c>, <c>BOOL</c>.</summary>
@@ -38,6 +40,13 @@ public sealed class RawTensor
         ChannelOrder.ToSecond(tensor.Shape, tensor.Span, values);
         return new RawTensor(ChannelOrder.ToSecond(tensor.Shape), values);
     }
+
+    /// <summary>
+    /// The same values with one axis cut into several. The weight of a linear layer over flattened maps, [Cout, C·Kh·Kw], becomes that of the convolution
+    /// which does the same, [Cout, C, Kh, Kw]. Reads nothing.
+    /// </summary>
+    /// <exception cref="ShapeException">There is no such axis, or the sizes' product is not its size.</exception>
+    public RawTensor Unflatten(int axis, params ReadOnlySpan<int> sizes) => new(view.Unflatten(axis, sizes), file, memory);
 
     /// <summary>A copy of the values, row-major in PyTorch's order of axes.</summary>
     /// <exception cref="WeightsFormatException">The file was changed or cannot be read.</exception>

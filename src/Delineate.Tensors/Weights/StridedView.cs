@@ -27,4 +27,17 @@ internal readonly record struct StridedView(Shape Shape, long Offset, long[] Str
         for (int i = 0; i < order.Length; i++) (sizes[i], strides[i]) = (Shape[order[i]], Strides[order[i]]);
         return new StridedView(Shape.Of(sizes), Offset, strides);
     }
+
+    /// <summary>The same elements with one axis cut into several, the first of which is the slowest.</summary>
+    /// <exception cref="ShapeException">The sizes' product is not the axis's size.</exception>
+    public StridedView Unflatten(int axis, ReadOnlySpan<int> sizes)
+    {
+        int place = Shape.Axis(axis);
+        if (Shape.Of(sizes).Length != Shape[place])
+            throw new ShapeException($"axis {axis} of {Shape} cannot be cut into [{string.Join(", ", sizes.ToArray())}]: their product is not {Shape[place]}");
+        long[] cut = RowMajor(Shape.Of(sizes)).Strides;
+        for (int i = 0; i < cut.Length; i++) cut[i] *= Strides[place];
+        Shape shape = [.. Shape.AsSpan()[..place], .. sizes, .. Shape.AsSpan()[(place + 1)..]];
+        return new StridedView(shape, Offset, [.. Strides[..place], .. cut, .. Strides[(place + 1)..]]);
+    }
 }

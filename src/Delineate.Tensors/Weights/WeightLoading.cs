@@ -7,6 +7,13 @@ public static class WeightLoading
 {
     private const string BatchCount = ".num_batches_tracked"; // a counter that PyTorch's BatchNorm keeps and that nothing reads
 
+    /// <summary>Whether a name is that of a counter of batches, which PyTorch keeps beside a normalisation and no network here has.</summary>
+    public static bool IsBatchCount(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name.EndsWith(BatchCount, StringComparison.Ordinal) || name == BatchCount[1..];
+    }
+
     /// <summary>The tensors of an open file: see <see cref="Load(Module, IReadOnlyDictionary{string, RawTensor}, Func{string, bool}?, string?)"/>.</summary>
     public static IReadOnlyList<string> Load(Module module, WeightFile file, Func<string, bool>? skip = null)
     {
@@ -28,7 +35,7 @@ public static class WeightLoading
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(state);
         var skipped = new SortedSet<string>(StringComparer.Ordinal);
-        var unexpected = new HashSet<string>(state.Keys.Where(name => !name.EndsWith(BatchCount, StringComparison.Ordinal) && name != BatchCount[1..] && !Skips(name)));
+        var unexpected = new HashSet<string>(state.Keys.Where(name => !IsBatchCount(name) && !Skips(name)));
         var missing = new List<(string, Shape)>();
         var mismatched = new List<ShapeMismatch>();
         var pairs = new List<(RawTensor From, Tensor To)>();

@@ -7,4 +7,7 @@ public sealed record Annotation
 {
     /// <summary>The class of every pixel, or null where the data set does not tell. Same size as the image.</summary>
     public LabelMap? Semantic { get; init; }
+
+    /// <summary>The objects, or null where the data set does not tell; an image without any has an empty list.</summary>
+    public IReadOnlyList<Instance>? Instances { get; init; }
 }

@@ -37,71 +37,81 @@ public sealed class Predictor
         return [.. images.Images.Select(image => Predict(image, null, cancel))];
     }
 
-    /// <summary>The same for one image; <paramref name="progress"/> gets (windows done, windows in all).</summary>
+    /// <summary>The same for one image; <paramref name="progress"/> gets (windows done, windows in all), or what the model tells of its own parts where there are none.</summary>
     public Prediction Predict(Image image, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(image);
         cancel.ThrowIfCancellationRequested();
-        if (options.IsPlain) return model.Predict(new ImageBatch([image]))[0];
+        if (IsPlain(image)) return model.Predict(new ImageBatch([image]), progress, cancel)[0];
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         return new Prediction { Semantic = Blend((SemanticModel)model, image, progress, cancel) };
     }
 
-    /// <summary>
-    /// Windows row by row, from left to right. What no later window touches becomes labels at once; what lies on the next window of the row waits in
-    /// <c>sums</c>, and what lies on the next row in <c>carried</c>, so that the whole image's scores are never there.
-    /// </summary>
+    /// <summary>The size at which the network sees an image, whole or through windows, where it looks at one size: what the model's preprocessing says.</summary>
+    /// <exception cref="DatasetException">The image is so long and thin that it would become too large.</exception>
+    public Size2d SeenSize(int height, int width) => options.OwnSize ? (height, width) : model.Preprocessing.NetworkSize(height, width);
+
+    /// <summary>True where the network sees the image once, whole and at the size that the preprocessing says.</summary>
+    private bool IsPlain(Image image)
+    {
+        if (options.IsPlain) return true;
+        if (options.Flip || options.Scales is not [1.0] || (options.OwnSize && model.Preprocessing.ShortSide is not null)) return false;
+        Size2d seen = SeenSize(image.Height, image.Width);
+        return options.Window is not { } window || (window.Height >= seen.Height && window.Width >= seen.Width);
+    }
+
+    /// <summary>Window after window, row by row. A whole image is one window.</summary>
     private LabelMap Blend(SemanticModel semantic, Image image, Action<int, int>? progress, CancellationToken cancel)
     {
+        Size2d size = (image.Height, image.Width), seen = SeenSize(image.Height, image.Width), window = options.Window ?? seen;
+        if (seen != size) image = image.Resize(seen.Height, seen.Width);
         Preprocessing preprocessing = semantic.Preprocessing.FixedFor(image);
-        Size2d window = options.Window ?? (image.Height, image.Width);
-        WindowAxis rows = new(image.Height, window.Height, options.Overlap), columns = new(image.Width, window.Width, options.Overlap);
-        (int height, int width, int classes) = (rows.Size, columns.Size, semantic.Classes.Count);
-        var labels = new LabelMap(image.Height, image.Width);
-        int all = rows.Starts.Length * columns.Starts.Length;
-        int mostCarried = Enumerable.Range(0, rows.Starts.Length).Max(i => height - rows.Done(i));
+        var layout = new WindowLayout(0, options.Overlap, options.Context, WindowLayout.LargestStride * options.StepsToWhole());
+        WindowAxis rows = new(seen.Height, layout with { Size = window.Height }), columns = new(seen.Width, layout with { Size = window.Width });
         using MemoryScope memory = TensorMemory.Scope();
-        Tensor sums = Tensor.Empty([height, width, classes]), carried = Tensor.Empty([mostCarried, image.Width, classes]);
-        for (int i = 0, carriedRows = 0; i < rows.Starts.Length; carriedRows = height - rows.Done(i), i++)
+        var blend = new WindowBlend(rows, columns, seen, size, semantic.Classes.Count);
+        var cuts = new Image?[options.BatchSize];
+        for (int row = 0; row < rows.Count; row++)
         {
-            sums.Span.Clear();
-            for (int first = 0; first < columns.Starts.Length; first += options.BatchSize)
+            for (int column = 0, count; column < columns.Count; column += count)
             {
                 cancel.ThrowIfCancellationRequested();
-                int count = Math.Min(options.BatchSize, columns.Starts.Length - first);
-                Image[] windows = [.. Enumerable.Range(first, count).Select(j => Cut(image, rows.Starts[i], columns.Starts[j], height, width))];
+                count = Math.Min(options.BatchSize, columns.Count - column);
+                while (columns.Sizes[column + count - 1] != columns.Sizes[column]) count--; // those at the image's edges are smaller
+                Image[] windows = new Image[count];
+                for (int n = 0; n < count; n++) windows[n] = Cut(image, rows.Starts[row], columns.Starts[column + n], (rows.Sizes[row], columns.Sizes[column + n]), ref cuts[n]);
                 using MemoryScope scope = TensorMemory.Scope();
-                Tensor probabilities = Probabilities(semantic, preprocessing, windows, cancel);
+                Tensor scores = Scores(semantic, preprocessing, windows, cancel);
                 for (int n = 0; n < count; n++)
                 {
-                    int j = first + n;
-                    Add(probabilities.Span.Slice(n * height * width * classes, height * width * classes), rows.Weights[i], columns.Weights[j], sums.Span, classes);
-                    Settle(sums, carried, carriedRows, rows.Done(i), columns.Done(j), rows.Starts[i], columns.Starts[j], labels, classes);
-                    progress?.Invoke((i * columns.Starts.Length) + j + 1, all);
+                    blend.Add(scores, n, row, column + n);
+                    progress?.Invoke((row * columns.Count) + column + n + 1, rows.Count * columns.Count);
                 }
             }
         }
-        return labels;
+        return blend.Labels();
     }
 
-    /// <summary>The mean of the probabilities in all views of equally large images, at their size. N × [H, W, 3] → [N, H, W, classes].</summary>
-    private Tensor Probabilities(SemanticModel semantic, Preprocessing preprocessing, Image[] images, CancellationToken cancel)
+    /// <summary>
+    /// The scores of equally large images, at their size: the network's own where there is one view, the mean of the probabilities in all views where there are
+    /// several. N × [H, W, 3] → [N, H, W, classes].
+    /// </summary>
+    private Tensor Scores(SemanticModel semantic, Preprocessing preprocessing, Image[] images, CancellationToken cancel)
     {
         Size2d size = (images[0].Height, images[0].Width);
-        // Windows are seen at the image's own size; a whole image as the model's preprocessing has it.
-        Size2d usual = options.Window is null ? preprocessing.NetworkSize(size.Height, size.Width) : size;
         Tensor? mean = null;
         using MemoryScope views = TensorMemory.Scope();
         foreach (double scale in options.Scales)
         {
-            Size2d seen = (Scaled(usual.Height, scale), Scaled(usual.Width, scale));
+            Size2d seen = (Scaled(size.Height, scale), Scaled(size.Width, scale));
             Image[] scaled = [.. images.Select(image => seen == size ? image : image.Resize(seen.Height, seen.Width))];
             foreach (bool mirrored in options.Flip ? [false, true] : (bool[])[false])
             {
                 cancel.ThrowIfCancellationRequested();
                 using MemoryScope scope = TensorMemory.Scope();
                 Tensor input = preprocessing.ToTensor(mirrored ? [.. scaled.Select(image => image.FlipHorizontal())] : scaled, atLeast: semantic.MinimumSize);
-                Tensor view = SemanticModel.Fit(semantic.Scores(input).Out, seen, size).Softmax();
+                Tensor view = SemanticModel.Fit(semantic.Scores(input, cancel: cancel).Out, seen, size);
+                if (!options.HasOneView) view = view.Softmax();
                 if (mirrored) MirrorRows(view);
                 if (mean is null)
                 {
@@ -119,49 +129,15 @@ public sealed class Predictor
         static int Scaled(int side, double scale) => Math.Max(1, (int)Math.Round(side * scale));
     }
 
-    /// <summary>Adds a window's probabilities by its weights. [height, width, classes].</summary>
-    private static void Add(Span<float> window, float[] rowWeights, float[] columnWeights, Span<float> sums, int classes)
+    /// <summary>A part of an image, in the memory of the part before it where that had the same size: hundreds of windows would leave hundreds of megabytes behind.</summary>
+    private static Image Cut(Image image, int top, int left, Size2d size, ref Image? memory)
     {
-        int row = columnWeights.Length * classes;
-        for (int y = 0; y < rowWeights.Length; y++)
-        {
-            for (int x = 0, at = y * row; x < columnWeights.Length; x++, at += classes)
-            {
-                float weight = rowWeights[y] * columnWeights[x];
-                for (int c = at; c < at + classes; c++) sums[c] += weight * window[c];
-            }
-        }
+        if (size == (image.Height, image.Width)) return image;
+        if (memory is null || size != (memory.Height, memory.Width)) memory = new Image(size.Height, size.Width);
+        for (int y = 0; y < size.Height; y++)
+            image.Pixels.AsSpan((((top + y) * image.Width) + left) * 3, size.Width * 3).CopyTo(memory.Pixels.AsSpan(y * size.Width * 3));
+        return memory;
     }
-
-    /// <summary>
-    /// Turns the first <paramref name="doneColumns"/> columns of a window's sums, with what earlier rows of windows left there, into labels down to
-    /// <paramref name="doneRows"/>, leaves the rest for the next row of windows, and moves the sums on to the next window.
-    /// </summary>
-    private static void Settle(Tensor sums, Tensor carried, int carriedRows, int doneRows, int doneColumns, int top, int left, LabelMap labels, int classes)
-    {
-        (int height, int row, int carriedRow) = (sums.Shape[0], sums.Shape[1] * classes, labels.Width * classes);
-        Span<float> here = sums.Span, before = carried.Span;
-        int length = doneColumns * classes;
-        for (int y = 0; y < height; y++)
-        {
-            Span<float> line = here.Slice(y * row, row), done = line[..length];
-            if (y < carriedRows) TensorPrimitives.Add<float>(done, before.Slice((y * carriedRow) + (left * classes), length), done);
-            if (y < doneRows)
-            {
-                Span<byte> to = labels.Labels.AsSpan(((top + y) * labels.Width) + left, doneColumns);
-                for (int x = 0; x < to.Length; x++) to[x] = (byte)TensorPrimitives.IndexOfMax<float>(done.Slice(x * classes, classes));
-            }
-            else
-            {
-                done.CopyTo(before.Slice(((y - doneRows) * carriedRow) + (left * classes), length)); // a row that was read before: doneRows is at least 1
-            }
-            line[length..].CopyTo(line);
-            line[(row - length)..].Clear();
-        }
-    }
-
-    private static Image Cut(Image image, int top, int left, int height, int width) =>
-        (height, width) == (image.Height, image.Width) ? image : image.Crop(top, left, height, width);
 
     /// <summary>Left and right exchanged. [N, H, W, C].</summary>
     private static void MirrorRows(Tensor map)

@@ -33,6 +33,14 @@ public sealed record FcnVggOptions
 /// </summary>
 public sealed class FcnVgg : Layer
 {
+    /// <summary>torchvision's <c>vgg16</c> under this network's names; its first two fully connected layers are convolutions here.</summary>
+    public static readonly BackboneNames Names = new("classifier.6.",
+    [
+        .. VggStages.Sizes.SelectMany((s, stage) => Enumerable.Range(0, s.Convolutions)
+            .Select(i => ($"{Vgg.ConvolutionName(stage, i)}.", $"{ConvolutionName(stage, i)}."))),
+        ("classifier.0.", "fc6."), ("classifier.3.", "fc7."),
+    ]);
+
     // How far the maps' first pixels lie inside those that they are added to: what a hundred zeros less the windows' reach leaves at each stride.
     private const int CropPool4 = 5, CropPool3 = 9;
     private const int Padding = 100;
@@ -51,7 +59,7 @@ public sealed class FcnVgg : Layer
         this.options = options ??= new FcnVggOptions();
         if (options.Stride is not (8 or 16 or 32)) throw new ArgumentException($"the stride of an FCN on VGG is 8, 16 or 32, not {options.Stride}", nameof(options));
         (int classes, int hidden) = (options.NumClasses, 4096 / options.WidthDivisor);
-        stages = new VggStages(random, (stage, i, conv) => Child($"conv{stage + 1}_{i + 1}", conv), null, options.WidthDivisor, Padding, ceilMode: true);
+        stages = new VggStages(random, (stage, i, conv) => Child(ConvolutionName(stage, i), conv), null, options.WidthDivisor, Padding, ceilMode: true);
         fc6 = Child("fc6", new Conv2d(random, stages.OutChannels, hidden, 7, initializer: Init.KaimingNormalFanIn));
         drop6 = Child("drop6", new Dropout2d(options.Dropout));
         fc7 = Child("fc7", new Conv2d(random, hidden, hidden, 1, initializer: Init.KaimingNormalFanIn));
@@ -98,6 +106,8 @@ public sealed class FcnVgg : Layer
         int crop = options.Stride switch { 8 => 31, 16 => 27, _ => 19 };
         return Crop(upscore.Forward(y), crop, x);
     }
+
+    private static string ConvolutionName(int stage, int i) => $"conv{stage + 1}_{i + 1}";
 
     private static Tensor Crop(Tensor map, int from, Tensor like) => map.Slice(1, from, like).Slice(2, from, like);
 }

@@ -34,6 +34,9 @@ public abstract class Model
     /// <summary>The layers whose size depends on the number of classes, by parameter name: they start anew when weights for other classes are loaded.</summary>
     public virtual bool IsScoreLayer(string parameterName) => false;
 
+    /// <summary>How weights of the classifier that the network is built on fit into it; null where there is no such classifier.</summary>
+    public BackboneNames? BackboneNames { get; init; }
+
     /// <summary>What the network costs for one image of a size: parameters, multiply-adds and memory, layer by layer, in evaluation.</summary>
     /// <exception cref="GraphException">The network cannot be traced.</exception>
     /// <exception cref="ShapeException">The image is too small for it.</exception>
@@ -50,8 +53,12 @@ public abstract class Model
     /// <summary>The losses of one training step, each by name, on the tape.</summary>
     public abstract Losses Loss(Batch batch);
 
-    /// <summary>What the network says of each image, at the image's own size. Records nothing; several threads may call it at once.</summary>
-    public abstract IReadOnlyList<Prediction> Predict(ImageBatch images);
+    /// <summary>
+    /// What the network says of each image, at the image's own size. Records nothing; several threads may call it at once. <paramref name="progress"/> gets
+    /// (parts done, parts in all), whatever the model does its work in; it stops between two of them when it is cancelled.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public abstract IReadOnlyList<Prediction> Predict(ImageBatch images, Action<int, int>? progress = null, CancellationToken cancel = default);
 }
 
 /// <summary>The weighted terms of a training step's loss; <see cref="Total"/> is what <c>Backward</c> starts from.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Delineate.Data;
 using Delineate.Tensors;
 using Delineate.Tensors.Nn;
 using Delineate.Tensors.Weights;
@@ -43,8 +44,12 @@ public static class ModelFile
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
     public static Model LoadAs(string path, string? name, int? classes = null) => LoadAs(path, name, classes, out _);
 
-    /// <summary>The same, with what the file says of the model, or what is known of it where the file says nothing.</summary>
-    internal static Model LoadAs(string path, string? name, int? classes, out ModelCard card)
+    /// <summary>
+    /// The same, with what the file says of the model, or what is known of it where the file says nothing; classes that nothing names are
+    /// <paramref name="unnamed"/> where there are as many. <paramref name="adjust"/> changes options that the tensors do not tell.
+    /// </summary>
+    internal static Model LoadAs(
+        string path, string? name, int? classes, out ModelCard card, ClassTable? unnamed = null, Func<ModelOptions, ModelOptions>? adjust = null)
     {
         using WeightFile file = WeightFile.Open(path);
         Model model;
@@ -53,11 +58,12 @@ public static class ModelFile
             if (file.Metadata.ContainsKey(CardKey) || name is null)
             {
                 card = ReadCard(file.Metadata, path);
+                if (adjust is not null) card = card with { Options = adjust(card.Options) };
                 model = card.NewModel(path);
             }
             else
             {
-                model = BareWeights.NewModel(name, file, classes);
+                model = BareWeights.NewModel(name, file, classes, unnamed, adjust);
                 card = ModelCard.Of(model);
             }
         }
@@ -69,21 +75,45 @@ public static class ModelFile
     }
 
     /// <summary>
-    /// Puts the weights of the same network, from a model file or a PyTorch checkpoint, into a model. Score layers made for another number of classes
-    /// keep the model's own values. Returns the names that did.
+    /// Puts weights from a model file or a PyTorch checkpoint into a model: those of the same network, of which score layers made for another number of
+    /// classes are left out, or those of the classifier that the network is built on (<see cref="Model.BackboneNames"/>). What the file lacks keeps the
+    /// model's own values.
     /// </summary>
     /// <exception cref="WeightsFormatException">The file is damaged or of no known format.</exception>
     /// <exception cref="WeightsMismatchException">It holds another network.</exception>
-    public static IReadOnlyList<string> LoadInto(Model model, string path)
+    public static LoadedWeights LoadInto(Model model, string path)
     {
         ArgumentNullException.ThrowIfNull(model);
         using WeightFile file = WeightFile.Open(path);
-        Dictionary<string, Shape> shapes = model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
-        return [.. WeightLoading.Load(model.Network, file, StartsAnew).Where(shapes.ContainsKey)];
+        Dictionary<string, Shape> shapes = Shapes(model);
+        if (model.BackboneNames is { } names && names.Recognise(file, shapes))
+        {
+            IReadOnlyDictionary<string, RawTensor> renamed = names.Rename(file, shapes);
+            WeightLoading.Load(model.Network, renamed, name => shapes.ContainsKey(name) && !names.Cover(name), path);
+            return Loaded(shapes.Keys, file.Tensors, renamed.ContainsKey, name => !names.IsLeftOut(name));
+        }
+        IReadOnlyDictionary<string, RawTensor> tensors = DetectorWeights.Current(file.Tensors);
+        WeightLoading.Load(model.Network, tensors, StartsAnew, path);
+        return Loaded(shapes.Keys, tensors, name => !StartsAnew(name), shapes.ContainsKey);
 
-        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !SameShape(name));
+        bool StartsAnew(string name) => IsTraining(name) || (model.IsScoreLayer(name) && !Fits(tensors, name, shapes));
+    }
 
-        bool SameShape(string name) => shapes.TryGetValue(name, out Shape mine) && file.Tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
+    /// <summary>
+    /// Puts those tensors of a file into a model that it has too, name and shape alike, and leaves the rest of both alone: from a network to the next one
+    /// of a staged training.
+    /// </summary>
+    /// <exception cref="WeightsFormatException">The file is damaged, of no known format, or has nothing that the model has.</exception>
+    public static LoadedWeights LoadShared(Model model, string path)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        using WeightFile file = WeightFile.Open(path);
+        Dictionary<string, Shape> shapes = Shapes(model);
+        LoadedWeights loaded = Loaded(shapes.Keys, file.Tensors, name => Fits(file.Tensors, name, shapes), name => Fits(file.Tensors, name, shapes));
+        if (loaded.Taken.Count == 0)
+            throw new WeightsFormatException(path, "names and shapes", $"no tensor of this file fits {model.Name}: the networks have nothing in common");
+        WeightLoading.Load(model.Network, file, name => !Fits(file.Tensors, name, shapes));
+        return loaded;
     }
 
     /// <summary>What a model file says of itself, without reading its weights.</summary>
@@ -109,7 +139,18 @@ public static class ModelFile
         SafetensorsFile.Save(path, [.. model.Network.StateDict(), .. training.Select(t => (TrainingPrefix + t.Name, t.Tensor))], metadata);
     }
 
-    internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, file, IsTraining);
+    internal static void LoadWeights(WeightFile file, Model model) => WeightLoading.Load(model.Network, DetectorWeights.Current(file.Tensors), IsTraining, file.Name);
+
+    private static Dictionary<string, Shape> Shapes(Model model) => model.Network.StateDict().ToDictionary(s => s.Name, s => RawTensor.ShapeOf(s.Tensor));
+
+    private static bool Fits(IReadOnlyDictionary<string, RawTensor> tensors, string name, Dictionary<string, Shape> shapes) =>
+        shapes.TryGetValue(name, out Shape mine) && tensors.TryGetValue(name, out RawTensor? theirs) && theirs.Shape == mine;
+
+    private static LoadedWeights Loaded(IReadOnlyCollection<string> network, IReadOnlyDictionary<string, RawTensor> tensors, Func<string, bool> isTaken, Func<string, bool> isUsed)
+    {
+        ILookup<bool, string> inFile = tensors.Keys.Where(name => !IsTraining(name) && !WeightLoading.IsBatchCount(name)).ToLookup(isUsed);
+        return new LoadedWeights([.. network.Where(isTaken)], [.. network.Where(name => !isTaken(name))], [.. inFile[false]]) { Used = [.. inFile[true]] };
+    }
 
     private static bool IsTraining(string name) => name.StartsWith(TrainingPrefix, StringComparison.Ordinal);
 

@@ -21,6 +21,33 @@ public sealed record ModelOptions
     /// <summary>U-Net: the decoder interpolates instead of learning transposed convolutions.</summary>
     public bool Bilinear { get; init; }
 
+    /// <summary>Sliding window: pixels along a side of the patch around a pixel, one of <see cref="PatchClassifier.PatchSizes"/>. 95 as in Ciresan et al. 2012.</summary>
+    public int PatchSize { get; init; } = 95;
+
+    /// <summary>Sliding window: every so many-th pixel of a row and column is classified, scores between are interpolated; odd, 1 for every pixel.</summary>
+    public int PatchStride { get; init; } = 5;
+
+    /// <summary>Sliding window: patches of each image in a training step.</summary>
+    public int PatchesPerImage { get; init; } = 64;
+
+    /// <summary>Sliding window: training draws each class of an image equally often instead of each pixel.</summary>
+    public bool BalancedPatches { get; init; }
+
+    /// <summary>Detectors: the backbone's normalisation keeps what it was loaded with; false trains it, as a network from random weights needs (see <see cref="RcnnOptions.IsNormFrozen"/>).</summary>
+    public bool FrozenNorm { get; init; } = true;
+
+    /// <summary>Detectors: what a frozen normalisation adds to the variance; 0 for the weights that torchvision published as COCO_V1.</summary>
+    public float NormEpsilon { get; init; } = 1e-5f;
+
+    /// <summary>Keypoint R-CNN: joints of a body.</summary>
+    public int Keypoints { get; init; } = 17;
+
+    /// <summary>Detectors: divides every inner channel count, for small tasks.</summary>
+    public int WidthDivisor { get; init; } = 1;
+
+    /// <summary>Detectors: sizes, thresholds and counts that may change without the network.</summary>
+    public DetectionOptions Detection { get; init; } = new();
+
     /// <summary>The options themselves where every network of the catalog could be built from them, in memory that a machine may have.</summary>
     /// <exception cref="ModelOptionsException">One is out of its range; the message names it.</exception>
     internal ModelOptions Checked()
@@ -31,6 +58,13 @@ public sealed record ModelOptions
         Need(!Bilinear || Channels % 2 == 0, "channels", "even where bilinear is true", Channels);
         Need(Depth is >= 1 and <= 8, "depth", "1 to 8", Depth);
         Need(Channels << Depth <= MostDeepChannels, "channels", $"at most {MostDeepChannels >> Depth} at depth {Depth}, for they double on every level", Channels);
+        Need(PatchClassifier.PatchSizes.Contains(PatchSize), "patchSize", $"one of {string.Join(", ", PatchClassifier.PatchSizes)}", PatchSize);
+        Need(PatchStride >= 1 && PatchStride <= PatchSize && PatchStride % 2 == 1, "patchStride", $"odd, 1 to the patch size, {PatchSize}", PatchStride);
+        Need(PatchesPerImage is >= 1 and <= 4096, "patchesPerImage", "1 to 4096", PatchesPerImage);
+        if (!(NormEpsilon is >= 0 and <= 1)) throw new ModelOptionsException(FormattableString.Invariant($"the model's option normEpsilon must be 0 to 1; it is {NormEpsilon}"));
+        Need(Keypoints is >= 1 and <= 1024, "keypoints", "1 to 1024", Keypoints);
+        Need(WidthDivisor is 1 or 2 or 4 or 8 or 16 or 32 or 64, "widthDivisor", "1, 2, 4, 8, 16, 32 or 64", WidthDivisor);
+        if (Detection.Fault() is { } fault) throw new ModelOptionsException($"the model's option detection.{fault}");
         return this;
 
         static void Need(bool holds, string key, string range, int value)

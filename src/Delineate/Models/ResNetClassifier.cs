@@ -9,6 +9,9 @@ namespace Delineate.Models;
 /// </summary>
 public sealed class ResNetClassifier : ResNet
 {
+    /// <summary>torchvision's ResNets under the names of the networks that are built on one.</summary>
+    public static readonly BackboneNames Names = new("fc.", [("", "backbone.")]);
+
     private readonly Linear fc;
 
     public ResNetClassifier(Philox random, int numClasses = 1000, ResNetOptions? options = null)

@@ -16,7 +16,7 @@ public readonly record struct SemanticLogits(Tensor Out, Tensor? Aux = null);
 /// <param name="network">The network that holds the weights.</param>
 /// <param name="forward">Runs it: [N, H, W, 3] → class scores.</param>
 /// <param name="minimumSize">The smallest height and width that it can take; smaller images are padded to it.</param>
-public sealed class SemanticModel(string name, Module network, Func<Tensor, SemanticLogits> forward, int minimumSize) : Model
+public class SemanticModel(string name, Module network, Func<Tensor, SemanticLogits> forward, int minimumSize) : Model
 {
     /// <summary>What the names of the layers begin with that score classes, in any of the semantic networks.</summary>
     private static readonly string[] ScoreLayers = ["classifier.", "outc.", "score_", "upscore", "final_conv.", "transpose_conv."];
@@ -58,7 +58,8 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
     public override Graph TraceForAnySize(int batch, Size2d size) =>
         InEvaluation(() => Graph.TraceForAnySize(network, x => forward(x).Out, [batch, size.Height, size.Width, 3]));
 
-    private T InEvaluation<T>(Func<T> work)
+    /// <summary>Does something while the network is in evaluation mode, one thread at a time.</summary>
+    protected T InEvaluation<T>(Func<T> work)
     {
         lock (gate)
         {
@@ -81,7 +82,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         ArgumentOutOfRangeException.ThrowIfZero(batch.Samples.Count, nameof(batch));
         Tensor images = Preprocessing.ToTensor(batch.Images.Images, atLeast: minimumSize);
         byte[] labels = LabelsOf(batch, images.Shape[1], images.Shape[2]);
-        SemanticLogits logits = forward(images);
+        (SemanticLogits logits, labels) = TrainingScores(images, labels);
 
         var terms = new List<(string, float)>();
         Tensor total = Terms(logits.Out, "", 1);
@@ -95,6 +96,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
                 IgnoreIndex = Classes.IgnoreIndex,
                 ClassWeights = LossOptions.ClassWeights is { } w ? Tensor.From([.. w], [w.Count]) : null,
                 LabelSmoothing = LossOptions.LabelSmoothing,
+                Reduction = LossOptions.Summed ? LossReduction.Sum : LossReduction.Mean,
             });
             terms.Add(($"{prefix}cross_entropy", loss.Item()));
             if (LossOptions.DiceWeight != 0)
@@ -107,26 +109,53 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         }
     }
 
-    public override IReadOnlyList<Prediction> Predict(ImageBatch images)
+    /// <summary>
+    /// The scores that a training step learns from, [..., classes], and the label of each: here those of all pixels. Labels are those of [N, H, W], row by row.
+    /// </summary>
+    protected virtual (SemanticLogits Scores, byte[] Labels) TrainingScores(Tensor images, byte[] labels) => (forward(images), labels);
+
+    public override IReadOnlyList<Prediction> Predict(ImageBatch images, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(images);
-        return [.. images.Images.Select(image => new Prediction { Semantic = Label(image) })];
+        int count = images.Images.Count;
+        var predictions = new Prediction[count];
+        for (int i = 0; i < count; i++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            int before = i;
+            predictions[i] = new Prediction { Semantic = Label(images.Images[i], progress is null ? null : (done, all) => progress((before * all) + done, count * all), cancel) };
+        }
+        return predictions;
     }
 
     /// <summary>
     /// The network's output for images that are prepared already, in evaluation mode, with the auxiliary head's where it is asked for and there is one.
-    /// [N, H, W, 3] → [N, H, W, classes]. Records nothing; several threads may call it at once.
+    /// [N, H, W, 3] → [N, H, W, classes]. Records nothing; several threads may call it at once. <paramref name="progress"/> gets (parts done, parts in all).
     /// </summary>
     /// <exception cref="ShapeException">The network cannot take this shape.</exception>
-    public SemanticLogits Scores(Tensor images, bool auxiliary = false)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public virtual SemanticLogits Scores(Tensor images, bool auxiliary = false, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(images);
+        cancel.ThrowIfCancellationRequested();
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         Tensor[] scores = Planned(auxiliary, cache => cache.Run([images])) ?? Eager(() => Heads(images, auxiliary));
+        progress?.Invoke(1, 1);
         return new SemanticLogits(scores[0], scores.Length > 1 ? scores[1] : null);
     }
 
-    private LabelMap Label(Image image)
+    /// <summary>
+    /// The likeliest class of each pixel of a prepared image, whose first <paramref name="used"/> rows and columns stand for the image of a
+    /// <paramref name="size"/>. [1, H, W, 3] → size bytes.
+    /// </summary>
+    protected virtual byte[] Labels(Tensor input, Size2d used, Size2d size, Action<int, int>? progress, CancellationToken cancel)
+    {
+        byte[] labels = Planned(false, cache => cache.Labels(input, used, size)) ?? Eager(() => Fit(forward(input).Out, used, size).ArgMaxLabels());
+        progress?.Invoke(1, 1);
+        return labels;
+    }
+
+    private LabelMap Label(Image image, Action<int, int>? progress, CancellationToken cancel)
     {
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         using MemoryScope scope = TensorMemory.Scope();
@@ -134,7 +163,7 @@ public sealed class SemanticModel(string name, Module network, Func<Tensor, Sema
         Tensor input = Preprocessing.ToTensor([resized], atLeast: minimumSize);
         // What was padded is cut off again, and a resized image's scores are brought back before the likeliest class is taken, so that outlines stay smooth.
         Size2d used = (resized.Height, resized.Width), size = (image.Height, image.Width);
-        return new LabelMap(image.Height, image.Width, Planned(false, cache => cache.Labels(input, used, size)) ?? Eager(() => Fit(forward(input).Out, used, size).ArgMaxLabels()));
+        return new LabelMap(image.Height, image.Width, Labels(input, used, size, progress, cancel));
     }
 
     /// <summary>The first <paramref name="used"/> rows and columns of scores, at another size. [N, h, w, C] → [N, H, W, C].</summary>

@@ -22,26 +22,30 @@ public sealed class Vgg : Layer
     /// <param name="widthDivisor">Divides every inner channel count.</param>
     public Vgg(Philox random, int numClasses = 1000, bool batchNorm = false, int widthDivisor = 1)
     {
-        int place = 0; // in torchvision's list, where normalisations, activations and poolings count too
-        int step = batchNorm ? 3 : 2;
-        stages = new VggStages(random, (stage, i, conv) =>
-        {
-            place += stage > 0 && i == 0 ? 1 : 0;
-            Child(Feature(place), conv);
-            place += step;
-        }, batchNorm ? (_, _, channels) => Child(Feature(place - 2), new BatchNorm2d(channels)) : null, widthDivisor, firstPadding: 1, ceilMode: false);
+        stages = new VggStages(random, (stage, i, conv) => Child(ConvolutionName(stage, i, batchNorm), conv),
+            batchNorm ? (stage, i, channels) => Child(Feature(Place(stage, i, batchNorm) + 1), new BatchNorm2d(channels)) : null, widthDivisor, firstPadding: 1, ceilMode: false);
         int hidden = 4096 / widthDivisor;
         fc6 = Child("classifier.0", new Linear(random, stages.OutChannels * Pooled * Pooled, hidden));
         drop6 = Child("classifier.2", new Dropout(0.5f));
         fc7 = Child("classifier.3", new Linear(random, hidden, hidden));
         drop7 = Child("classifier.5", new Dropout(0.5f));
         fc8 = Child("classifier.6", new Linear(random, hidden, numClasses));
-
-        static string Feature(int place) => string.Create(CultureInfo.InvariantCulture, $"features.{place}");
     }
+
+    /// <summary>The name of a convolution, by its stage and its place there, both from 0.</summary>
+    internal static string ConvolutionName(int stage, int i, bool batchNorm = false) => Feature(Place(stage, i, batchNorm));
 
     /// <summary>The last map of the convolutions. [N, H, W, 3] → [N, H/32, W/32, 512].</summary>
     public Tensor Features(Tensor x) => stages.Forward(x)[^1];
+
+    /// <summary>Where a convolution stands in torchvision's list, in which normalisations, activations and poolings count too.</summary>
+    private static int Place(int stage, int i, bool batchNorm)
+    {
+        int step = batchNorm ? 3 : 2;
+        return VggStages.Sizes.Take(stage).Sum(s => (s.Convolutions * step) + 1) + (i * step);
+    }
+
+    private static string Feature(int place) => string.Create(CultureInfo.InvariantCulture, $"features.{place}");
 
     protected override Tensor Apply(Tensor x)
     {

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Delineate.Data;
 using Delineate.Losses;
 using Delineate.Models;
+using Delineate.Tensors;
 using Delineate.Tensors.Optim;
 
 namespace Delineate.Training;
@@ -26,6 +27,9 @@ public enum ScheduleKind
 
     /// <summary>Times gamma at each milestone.</summary>
     MultiStep,
+
+    /// <summary>Not at all.</summary>
+    Constant,
 }
 
 /// <summary>
@@ -34,6 +38,8 @@ public enum ScheduleKind
 /// </summary>
 public sealed record Recipe
 {
+    private const int MostStages = 100;
+
     /// <summary>The model's name in the catalog.</summary>
     public string Model { get; init; } = "fcn_resnet50";
 
@@ -46,7 +52,16 @@ public sealed record Recipe
     /// <summary>Images to a forward pass.</summary>
     public int BatchSize { get; init; } = 4;
 
-    /// <summary>Forward passes whose gradients are averaged into one step: a larger batch in the same memory.</summary>
+    /// <summary>
+    /// Parameters whose names begin with one of these keep their starting values: <c>backbone.</c>, or <c>upscore</c> for the bilinear enlargement that the
+    /// first FCNs do not learn. Running statistics of normalisations among them still follow the batches.
+    /// </summary>
+    public IReadOnlyList<string> Frozen { get; init; } = [];
+
+    /// <summary>
+    /// Forward passes whose gradients make one step: a larger batch in the same memory. They are averaged, or with <see cref="SummedLoss"/> added, as the
+    /// pixels of one larger batch are.
+    /// </summary>
     public int AccumulateBatches { get; init; } = 1;
 
     /// <summary>Blocks keep only their inputs for backward, which computes the rest once more: less memory, about a third more time, the same weights.</summary>
@@ -66,7 +81,13 @@ public sealed record Recipe
 
     public double WeightDecay { get; init; } = 1e-4;
 
-    /// <summary>Gradients longer than this are shortened to it; null leaves them.</summary>
+    /// <summary>Biases, those of normalisations too, learn at this multiple of the rate: 2 in Caffe's networks, the first FCNs among them.</summary>
+    public double BiasLearningRateScale { get; init; } = 1;
+
+    /// <summary>The weight decay of biases; null is <see cref="WeightDecay"/>.</summary>
+    public double? BiasWeightDecay { get; init; }
+
+    /// <summary>Gradients of a step that are longer than this are shortened to it; null leaves them. A summed loss has longer ones, by its count of pixels.</summary>
     public double? ClipGradientNorm { get; init; }
 
     public ScheduleKind Schedule { get; init; } = ScheduleKind.Poly;
@@ -83,6 +104,12 @@ public sealed record Recipe
 
     /// <summary>The share of the rate at which warm-up begins.</summary>
     public double WarmupFactor { get; init; } = 0.001;
+
+    /// <summary>
+    /// The cross-entropy is summed over the pixels of a batch, not averaged: what the first FCNs were trained on, at rates of 1e-10 and less. Its gradient is
+    /// the averaged loss's times the count of pixels, so a rate belongs to images of one size.
+    /// </summary>
+    public bool SummedLoss { get; init; }
 
     /// <summary>Weight of the auxiliary head's loss.</summary>
     public float AuxWeight { get; init; } = 0.5f;
@@ -102,8 +129,8 @@ public sealed record Recipe
 
     public double MaxScale { get; init; } = 2;
 
-    /// <summary>Training sees crops of this many pixels, (height, width).</summary>
-    public IReadOnlyList<int> CropSize { get; init; } = [480, 480];
+    /// <summary>Training sees crops of this many pixels, (height, width). Null: whole images, in a batch padded to the largest.</summary>
+    public IReadOnlyList<int>? CropSize { get; init; } = [480, 480];
 
     public double FlipProbability { get; init; } = 0.5;
 
@@ -133,6 +160,12 @@ public sealed record Recipe
 
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>
+    /// Trainings one after the other, each from the best weights of the one before: objects with those keys of a recipe in which a stage differs from this one.
+    /// Empty: one training, by this recipe.
+    /// </summary>
+    public IReadOnlyList<JsonElement> Stages { get; init; } = [];
+
     /// <summary>Reads a recipe; keys it lacks keep their defaults.</summary>
     /// <exception cref="RecipeException">The text is not JSON, or has a key or value that a recipe does not.</exception>
     public static Recipe Parse(string json, string fileName)
@@ -159,6 +192,7 @@ public sealed record Recipe
         Need(!string.IsNullOrWhiteSpace(Model), "model", "the name of a model", Model);
         Need(Epochs is >= 1 and <= 1_000_000, "epochs", "1 to 1000000", Epochs);
         Need(BatchSize is >= 1 and <= 4096, "batchSize", "1 to 4096", BatchSize);
+        Need(Frozen.All(f => !string.IsNullOrWhiteSpace(f)), "frozen", "beginnings of parameters' names", List(Frozen));
         Need(AccumulateBatches is >= 1 and <= 4096, "accumulateBatches", "1 to 4096", AccumulateBatches);
         Need(Enum.IsDefined(Optimizer), "optimizer", "sgd or adamW", Optimizer);
         Need(LearningRate > 0 && double.IsFinite(LearningRate), "learningRate", "above 0", LearningRate);
@@ -166,8 +200,10 @@ public sealed record Recipe
         Need(Momentum is >= 0 and < 1, "momentum", "at least 0 and below 1", Momentum);
         Need(!Nesterov || Momentum > 0, "nesterov", "false where momentum is 0", "true");
         Need(WeightDecay is >= 0 and <= 1, "weightDecay", "0 to 1", WeightDecay);
+        Need(BiasLearningRateScale >= 0 && double.IsFinite(BiasLearningRateScale), "biasLearningRateScale", "0 or more", BiasLearningRateScale);
+        Need(BiasWeightDecay is null or (>= 0 and <= 1), "biasWeightDecay", "0 to 1, or null", BiasWeightDecay);
         Need(ClipGradientNorm is null or (> 0 and < double.PositiveInfinity), "clipGradientNorm", "above 0, or null", ClipGradientNorm);
-        Need(Enum.IsDefined(Schedule), "schedule", "poly, cosine or multiStep", Schedule);
+        Need(Enum.IsDefined(Schedule), "schedule", "poly, cosine, multiStep or constant", Schedule);
         Need(PolyPower is > 0 and <= 100, "polyPower", "above 0 and at most 100", PolyPower);
         Need(Milestones.All(m => m >= 1), "milestones", "epochs of 1 or more", List(Milestones));
         Need(Gamma is > 0 and <= 1, "gamma", "above 0 and at most 1", Gamma);
@@ -175,6 +211,7 @@ public sealed record Recipe
         Need(WarmupFactor is >= 0 and <= 1, "warmupFactor", "0 to 1", WarmupFactor);
         Need(AuxWeight >= 0 && float.IsFinite(AuxWeight), "auxWeight", "0 or more", AuxWeight);
         Need(DiceWeight >= 0 && float.IsFinite(DiceWeight), "diceWeight", "0 or more", DiceWeight);
+        Need(!SummedLoss || DiceWeight == 0, "diceWeight", "0 where summedLoss is true, for a sum over all pixels drowns a Dice loss of at most 1", DiceWeight);
         Need(LabelSmoothing is >= 0 and < 1, "labelSmoothing", "at least 0 and below 1", LabelSmoothing);
         bool goodWeights = ClassWeights is null || (ClassWeights.All(w => w >= 0 && float.IsFinite(w)) && ClassWeights.Any(w => w > 0));
         Need(goodWeights, "classWeights", "numbers of 0 or more, not all 0", List(ClassWeights));
@@ -182,7 +219,8 @@ public sealed record Recipe
         Need(MinScale is > 0 and <= 100, "minScale", "above 0 and at most 100", MinScale);
         Need(MaxScale >= MinScale && MaxScale <= 100, "maxScale", $"at least minScale, {MinScale}, and at most 100", MaxScale);
         Need(BaseSize is null || (int)(BaseSize * MinScale) >= 1, "minScale", $"large enough to leave a pixel of baseSize, {BaseSize}", MinScale);
-        Need(CropSize.Count == 2 && CropSize.All(s => s is >= 16 and <= 8192), "cropSize", "two sizes of 16 to 8192, [height, width]", List(CropSize));
+        bool goodCrop = CropSize is null || (CropSize.Count == 2 && CropSize.All(s => s is >= 16 and <= 8192));
+        Need(goodCrop, "cropSize", "two sizes of 16 to 8192, [height, width], or null", List(CropSize));
         Need(FlipProbability is >= 0 and <= 1, "flipProbability", "0 to 1", FlipProbability);
         Need(VerticalFlipProbability is >= 0 and <= 1, "verticalFlipProbability", "0 to 1", VerticalFlipProbability);
         Need(ColorJitter is >= 0 and <= 1, "colorJitter", "0 to 1", ColorJitter);
@@ -191,6 +229,11 @@ public sealed record Recipe
         Need(EarlyStop is null or >= 1, "earlyStop", "at least 1, or null", EarlyStop);
         Need(TimeBudgetMinutes is null or (> 0 and < double.PositiveInfinity), "timeBudgetMinutes", "above 0, or null", TimeBudgetMinutes);
         Need(CheckpointMinutes > 0 && double.IsFinite(CheckpointMinutes), "checkpointMinutes", "above 0", CheckpointMinutes);
+        Need(Stages.Count <= MostStages, "stages", $"a list of at most {MostStages}", $"one of {Stages.Count}");
+        if (Stages.Count > 0)
+        {
+            foreach ((int i, Recipe stage) in StageRecipes(source).Index()) stage.Checked($"{source}, stage {i + 1}");
+        }
         return this;
 
         void Need(bool holds, string key, string range, object? value)
@@ -202,10 +245,30 @@ public sealed record Recipe
             $"[{string.Join(", ", (values ?? []).Select(v => string.Create(CultureInfo.InvariantCulture, $"{v}")))}]";
     }
 
+    /// <summary>The recipes of the stages in their order; the recipe itself where it has none.</summary>
+    /// <exception cref="RecipeException">A stage has a key or value that a recipe does not.</exception>
+    public IReadOnlyList<Recipe> StageRecipes() => StageRecipes("the recipe");
+
+    private IReadOnlyList<Recipe> StageRecipes(string source) => Stages.Count == 0 ? [this] : [.. Stages.Select((json, i) =>
+    {
+        string place = $"{source}, stage {i + 1}";
+        if (json.ValueKind != JsonValueKind.Object)
+            throw new RecipeException($"{place}: a stage is an object in braces with keys of a recipe, not {json.ValueKind.ToString().ToLowerInvariant()}");
+        if (json.TryGetProperty("stages", out _)) throw new RecipeException($"{place}: a stage has no stages of its own");
+        try
+        {
+            return JsonText.Read(json.GetRawText(), RecipeJson.Default.Recipe, this with { Stages = [] })!;
+        }
+        catch (JsonException e)
+        {
+            throw new RecipeException($"{place}: {JsonText.Explain(e, json.GetRawText(), RecipeJson.Default.Recipe)}");
+        }
+    })];
+
     /// <summary>A new model as the recipe asks for it: network, starting values, preprocessing and loss.</summary>
     /// <exception cref="UnknownModelException">There is no such model.</exception>
     /// <exception cref="ModelOptionsException">An option of the network is out of its range.</exception>
-    /// <exception cref="RecipeException">There is not one class weight for each class.</exception>
+    /// <exception cref="RecipeException">There is not one class weight for each class, or no parameter's name begins as <see cref="Frozen"/> says.</exception>
     public Model NewModel(ClassTable classes)
     {
         ArgumentNullException.ThrowIfNull(classes);
@@ -214,8 +277,32 @@ public sealed record Recipe
             string names = string.Join(", ", classes.Names.Take(12)) + (classes.Count > 12 ? ", …" : "");
             throw new RecipeException($"classWeights has {weights.Count} figures for {classes.Count} classes ({names})");
         }
-        var loss = new SemanticLossOptions { AuxWeight = AuxWeight, DiceWeight = DiceWeight, LabelSmoothing = LabelSmoothing, ClassWeights = ClassWeights };
-        return ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide, Standardize = Standardize }, Seed, loss);
+        var loss = new SemanticLossOptions
+        {
+            Summed = SummedLoss,
+            AuxWeight = AuxWeight,
+            DiceWeight = DiceWeight,
+            LabelSmoothing = LabelSmoothing,
+            ClassWeights = ClassWeights,
+        };
+        Model model = ModelCatalog.Create(Model, Options, classes, new Preprocessing { ShortSide = EvalShortSide, Standardize = Standardize }, Seed, loss);
+        Freeze(model);
+        return model;
+    }
+
+    /// <summary>Takes the frozen parameters of a model out of its training: they get no gradient, and no optimizer moves them.</summary>
+    /// <exception cref="RecipeException">No parameter's name begins with one of <see cref="Frozen"/>, or all do.</exception>
+    internal void Freeze(Model model)
+    {
+        (string Name, Tensor Tensor)[] parameters = [.. model.Network.NamedParameters()];
+        foreach (string beginning in Frozen)
+        {
+            (string Name, Tensor Tensor)[] chosen = [.. parameters.Where(p => p.Name.StartsWith(beginning, StringComparison.Ordinal))];
+            string[] layers = [.. parameters.Select(p => p.Name[..Math.Max(0, p.Name.LastIndexOf('.'))]).Where(n => n.Length > 0).Distinct()];
+            if (chosen.Length == 0) throw new RecipeException($"frozen: no parameter of {model.Name} begins with '{beginning}': {NearNames.Suggest(beginning, layers)}");
+            foreach ((_, Tensor tensor) in chosen) tensor.RequiresGrad = false;
+        }
+        if (!parameters.Any(p => p.Tensor.RequiresGrad)) throw new RecipeException($"frozen: no parameter of {model.Name} is left to train");
     }
 
     /// <summary>The random changes that training makes to images.</summary>
@@ -226,17 +313,23 @@ public sealed record Recipe
         MaxScale = MaxScale,
         FlipProbability = FlipProbability,
         VerticalFlipProbability = VerticalFlipProbability,
-        CropSize = (CropSize[0], CropSize[1]),
+        CropSize = CropSize is { } crop ? (crop[0], crop[1]) : null,
         IgnoreIndex = classes.IgnoreIndex,
         Jitter = ColorJitter > 0 ? new ColorJitter { Brightness = ColorJitter, Contrast = ColorJitter, Saturation = ColorJitter } : null,
     };
 
-    /// <summary>The optimizer over a model's parameters, the auxiliary ones in a group of their own.</summary>
+    /// <summary>
+    /// The optimizer over a model's parameters: the network's own, then the auxiliary heads', and after either, where they are treated apart, its biases. What
+    /// wants no gradient is left out.
+    /// </summary>
     internal Optimizer MakeOptimizer(Model model)
     {
-        var parameters = model.Network.NamedParameters().ToLookup(p => model.IsAuxiliary(p.Name));
-        List<ParameterGroup> groups = [new ParameterGroup(parameters[false])];
-        if (parameters[true].Any()) groups.Add(new ParameterGroup(parameters[true], AuxLearningRateScale));
+        bool biasesApart = BiasLearningRateScale != 1 || BiasWeightDecay is not null;
+        ParameterGroup[] groups = [.. model.Network.NamedParameters().Where(p => p.Tensor.RequiresGrad)
+            .GroupBy(p => (IsAuxiliary: model.IsAuxiliary(p.Name), IsBias: biasesApart && IsBias(p.Name)))
+            .OrderBy(g => g.Key)
+            .Select(g => new ParameterGroup(g,
+                (g.Key.IsAuxiliary ? AuxLearningRateScale : 1) * (g.Key.IsBias ? BiasLearningRateScale : 1), g.Key.IsBias ? BiasWeightDecay : null))];
         return Optimizer switch
         {
             OptimizerKind.Sgd => new Sgd(groups, new SgdOptions { Momentum = Momentum, Nesterov = Nesterov, WeightDecay = WeightDecay }),
@@ -244,6 +337,8 @@ public sealed record Recipe
             _ => throw new RecipeException($"there is no optimizer {Optimizer}"),
         };
     }
+
+    private static bool IsBias(string parameterName) => parameterName == "bias" || parameterName.EndsWith(".bias", StringComparison.Ordinal);
 
     /// <summary>The rate of each step of a run with so many steps to an epoch.</summary>
     internal Schedule MakeSchedule(int stepsPerEpoch)
@@ -255,6 +350,7 @@ public sealed record Recipe
             ScheduleKind.Poly => new PolySchedule(LearningRate, steps, PolyPower, Warmup: warmup),
             ScheduleKind.Cosine => new CosineSchedule(LearningRate, steps, Warmup: warmup),
             ScheduleKind.MultiStep => new MultiStepSchedule(LearningRate, [.. Milestones.Select(m => (long)m * stepsPerEpoch)], Gamma, warmup),
+            ScheduleKind.Constant => new ConstantSchedule(LearningRate, warmup),
             _ => throw new RecipeException($"there is no schedule {Schedule}"),
         };
     }

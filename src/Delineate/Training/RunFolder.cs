@@ -17,12 +17,8 @@ public sealed class RunFolder
     private const string DataFile = "run.json";
     private const string StateKey = "delineate.training";
 
-    /// <summary>A run in <paramref name="path"/>, which is made where it is missing.</summary>
-    public RunFolder(string path)
-    {
-        Path = path;
-        Directory.CreateDirectory(path);
-    }
+    /// <summary>A run in <paramref name="path"/>, which is made by the first that is written to it.</summary>
+    public RunFolder(string path) => Path = path;
 
     /// <summary>The folder.</summary>
     public string Path { get; }
@@ -44,6 +40,7 @@ public sealed class RunFolder
     public void Remember(RunData data, Recipe recipe)
     {
         ArgumentNullException.ThrowIfNull(recipe);
+        Directory.CreateDirectory(Path);
         Replace(In(DataFile), JsonSerializer.Serialize(data, TrainingJson.Default.RunData) + "\n");
         Replace(RecipeFile, recipe.ToJson() + "\n");
     }
@@ -78,29 +75,29 @@ public sealed class RunFolder
         if (!File.Exists(Last)) return null;
         using MemoryScope scope = TensorMemory.Scope();
         using WeightFile file = SafetensorsFile.Open(Last);
-        if (!file.Metadata.TryGetValue(StateKey, out string? json))
-            throw new TrainingException($"{Last} holds weights but no place in a training run: it cannot be resumed");
+        TrainingState state = StateIn(file.Metadata);
         ModelFile.LoadWeights(file, model);
         try
         {
             optimizer.LoadState(file.Tensors.Where(t => t.Key.StartsWith(ModelFile.TrainingPrefix, StringComparison.Ordinal))
                 .ToDictionary(t => t.Key[ModelFile.TrainingPrefix.Length..], t => t.Value));
-            return JsonText.Read(json, TrainingJson.Default.TrainingState, new TrainingState())
-                ?? throw new TrainingException($"{Last} holds no place in a training run");
         }
         catch (InvalidDataException)
         {
             throw new TrainingException($"{Last} was written by another optimizer than the recipe's: resume with the recipe that the run began with");
         }
-        catch (JsonException e)
-        {
-            throw new TrainingException($"the place in the run that {Last} holds cannot be read, {JsonText.Describe(e, json, TrainingJson.Default.TrainingState)}");
-        }
+        return state;
     }
+
+    /// <summary>Where the last checkpoint stands, without its weights; null where there is none.</summary>
+    /// <exception cref="TrainingException">The file holds weights but no place in a run.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged.</exception>
+    public TrainingState? ReadState() => File.Exists(Last) ? StateIn(SafetensorsFile.LoadMetadata(Last)) : null;
 
     /// <summary>Brings the other files to the state that training goes on from, and clears away what a killed process left half written.</summary>
     internal void Begin(Model model, TrainingState state)
     {
+        Directory.CreateDirectory(Path);
         foreach (string file in (string[])[Best, Last, RecipeFile, Table, Log, In(DataFile)]) File.Delete(AtomicFile.PartialOf(file));
         WriteTable(model, state);
         if (!File.Exists(Log)) return;
@@ -118,6 +115,13 @@ public sealed class RunFolder
     }
 
     internal void KeepBest(Model model, Recipe recipe, TrainingState state) => ModelFile.Save(Best, model, Card(model, recipe, state));
+
+    /// <summary>Makes another folder's best weights this one's.</summary>
+    internal void TakeBest(RunFolder from)
+    {
+        using FileStream best = File.OpenRead(from.Best);
+        AtomicFile.Write(Best, best.CopyTo);
+    }
 
     /// <summary>Writes all that a resumed run needs, if the weights are sound: a checkpoint never replaces a good one with one of NaNs.</summary>
     /// <exception cref="TrainingException">A weight is not finite.</exception>
@@ -176,6 +180,21 @@ public sealed class RunFolder
 
         static string Number(double? value) => value?.ToString("G7", CultureInfo.InvariantCulture) ?? "";
         static string Quoted(string text) => text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+
+    private TrainingState StateIn(IReadOnlyDictionary<string, string> metadata)
+    {
+        if (!metadata.TryGetValue(StateKey, out string? json))
+            throw new TrainingException($"{Last} holds weights but no place in a training run: it cannot be resumed");
+        try
+        {
+            return JsonText.Read(json, TrainingJson.Default.TrainingState, new TrainingState())
+                ?? throw new TrainingException($"{Last} holds no place in a training run");
+        }
+        catch (JsonException e)
+        {
+            throw new TrainingException($"the place in the run that {Last} holds cannot be read, {JsonText.Describe(e, json, TrainingJson.Default.TrainingState)}");
+        }
     }
 
     /// <summary>The step of a log line; a line cut off by a crash counts as never written.</summary>

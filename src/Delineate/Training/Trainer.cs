@@ -40,7 +40,6 @@ public sealed class Trainer : IDisposable
     private readonly Optimizer optimizer;
     private readonly Schedule schedule;
     private readonly RunFolder folder;
-    private readonly string fingerprint;
     private TrainingState state;
 
     /// <summary>A trainer that writes into <paramref name="folder"/> and goes on where its last checkpoint stands.</summary>
@@ -55,13 +54,12 @@ public sealed class Trainer : IDisposable
         (this.model, this.recipe, this.validation, this.folder) = (model, recipe.Checked("the recipe"), validation, folder);
         if (train.Count == 0) throw new TrainingException("the training set is empty");
         var reading = new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle };
+        recipe.Freeze(model);
         loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, reading);
         optimizer = recipe.MakeOptimizer(model);
         schedule = recipe.MakeSchedule(StepsPerEpoch);
-        fingerprint = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', train.Names))))[..16];
-        state = folder.Restore(model, optimizer) ?? new TrainingState { Data = fingerprint };
-        if (state.Data != fingerprint)
-            throw new TrainingException($"{folder.Path} holds a run on another training set ({train.Count} images now): choose another output folder, or give this one the data it had");
+        state = folder.Restore(model, optimizer) ?? new TrainingState { Data = Fingerprint(train) };
+        RefuseOtherData(folder, state, train);
         if (state.Batch > loader.BatchesPerEpoch || (state.Batch % recipe.AccumulateBatches != 0 && state.Batch < loader.BatchesPerEpoch))
             throw new TrainingException($"{folder.Path} stopped inside an epoch of other batches: resume it with the batchSize and accumulateBatches it began with");
     }
@@ -89,7 +87,7 @@ public sealed class Trainer : IDisposable
         folder.Begin(model, state);
         if (state.Step == 0) folder.Checkpoint(model, recipe, optimizer, state); // the starting weights, so that a run killed early loses nothing either
         // A time budget that ran out leaves an epoch to finish, in this session or, interrupted there, in the next.
-        while (state.Epoch < recipe.Epochs && (state.Stopped is null || state.Batch > 0))
+        while (!state.IsFinished(recipe))
         {
             if (state.Stopped is null && !TrainEpoch(cancel)) break;
             try
@@ -105,6 +103,15 @@ public sealed class Trainer : IDisposable
         }
         return state;
     }
+
+    /// <exception cref="TrainingException">The state is that of a run on another training set.</exception>
+    internal static void RefuseOtherData(RunFolder folder, TrainingState state, Dataset train)
+    {
+        if (state.Data != Fingerprint(train))
+            throw new TrainingException($"{folder.Path} holds a run on another training set ({train.Count} images now): choose another output folder, or give this one the data it had");
+    }
+
+    private static string Fingerprint(Dataset train) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', train.Names))))[..16];
 
     /// <summary>Stops the threads that read images.</summary>
     public void Dispose() => loader.Dispose();
@@ -168,7 +175,9 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>One optimizer step on the mean gradient of a few batches. Returns the sums of the loss's terms over them.</summary>
+    /// <summary>
+    /// One optimizer step on the gradient of a few batches: the mean of theirs, or with a summed loss their sum. Returns the sums of the loss's terms over them.
+    /// </summary>
     private Dictionary<string, double> Step(Batch[] group, double rate)
     {
         using RandomScope random = RandomScope.Begin(recipe.Seed ^ StepStream, (ulong)state.Epoch, (ulong)state.Step);
@@ -181,7 +190,7 @@ public sealed class Trainer : IDisposable
             if (!float.IsFinite(total)) throw NotFinite(batch, losses, total, rate);
             sums[""] = sums.GetValueOrDefault("") + total;
             foreach ((string name, float value) in losses.Terms) sums[name] = sums.GetValueOrDefault(name) + value;
-            (group.Length == 1 ? losses.Total : losses.Total * (1f / group.Length)).Backward();
+            (group.Length == 1 || recipe.SummedLoss ? losses.Total : losses.Total * (1f / group.Length)).Backward();
         }
         if (recipe.ClipGradientNorm is { } norm) GradientClipping.ByNorm(optimizer.Groups.SelectMany(g => g.Parameters.Select(p => p.Tensor)), norm);
         optimizer.Step(rate);

@@ -44,6 +44,13 @@ public sealed record TrainingState
 
     /// <summary>Why the run ended before its last epoch, or null.</summary>
     public string? Stopped { get; init; }
+
+    /// <summary>Whether nothing of the recipe is left to do: its epochs, or the one in which it was stopped, are over and evaluated.</summary>
+    public bool IsFinished(Recipe recipe)
+    {
+        ArgumentNullException.ThrowIfNull(recipe);
+        return Epoch >= recipe.Epochs || (Stopped is not null && Batch == 0);
+    }
 }
 
 /// <summary>What a run is trained on: the folder, its splits (validation "none" for without), and the weights it started from, if any.</summary>

@@ -1,4 +1,8 @@
 using System.Text.Json.Nodes;
+using Delineate.Data;
+using Delineate.Models;
+using Delineate.Tensors.Weights;
+using Delineate.Testing;
 using Xunit;
 
 namespace Delineate.Cli.Tests.Commands;
@@ -19,6 +23,42 @@ public class ExportCommandTests
 
         JsonObject json = CliRun.Of("export", "--weights", folder.Weights(), "-o", folder.At("model.onnx"), "--size", "16x24", "--batch", "2", "--with-preprocessing", "--with-argmax", "--json").Json;
         Assert.Equal(("image uint8[2, 16, 24, 3]", "labels uint8[2, 16, 24]"), ((string)json["input"]!, (string)json["output"]!));
+    }
+
+    [Fact]
+    public void With_preprocessing_and_argmax_the_lines_that_run_it_take_bytes_and_give_labels()
+    {
+        using var folder = new TempFolder();
+        CliRun run = CliRun.Of("export", "--weights", folder.Weights(), "-o", folder.At("model.onnx"), "--with-preprocessing", "--with-argmax");
+        Assert.Equal((0, ""), (run.Code, run.Errors));
+        string file = folder.At("model.onnx").Replace('\\', '/');
+        Assert.Contains("  in   image uint8[batch, height, width, 3]: bytes of red, green, blue\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains("  out  labels uint8[batch, height, width]: the class of each pixel\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"Python  labels = onnxruntime.InferenceSession(\"{file}\").run([\"labels\"], {{\"image\": image}})[0]\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"new InferenceSession(\"{file}\").Run([NamedOnnxValue.CreateFromTensor(\"image\", new DenseTensor<byte>(values, sizes))]);", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_file_says_what_the_model_knows_and_weights_alone_take_the_models_name()
+    {
+        using var folder = new TempFolder();
+        (string weights, string bare, string file) = (folder.At("sized.safetensors"), folder.At("bare.safetensors"), folder.At("model.onnx"));
+        Model model = ModelCatalog.Create("unet", new ModelOptions { Channels = 2, Depth = 1 }, new ClassTable(["dark", "bright"]), new Preprocessing { ShortSide = 48 });
+        ModelFile.Save(weights, model);
+        SafetensorsFile.Save(bare, model.Network.StateDict());
+        Assert.Contains("shorter side is 48", CliRun.Of("export", "--weights", weights, "-o", file).Output, StringComparison.Ordinal);
+        OnnxReader named = OnnxReader.Read(file);
+        Assert.Equal("""["dark","bright"]""", named.Metadata["classes"]);
+        Assert.Equal("""["#000000","#800000"]""", named.Metadata["palette"]);
+        JsonNode preprocessing = JsonNode.Parse(named.Metadata["preprocessing"])!;
+        Assert.Equal((48, 0.485f, 0.229f), ((int)preprocessing["shortSide"]!, (float)preprocessing["mean"]![0]!, (float)preprocessing["deviation"]![0]!));
+        Assert.Equal("unet", named.Metadata["model"]);
+
+        Assert.Contains("its model must be named", CliRun.Of("export", "--weights", bare, "-o", file).Error, StringComparison.Ordinal);
+        Assert.Equal(0, CliRun.Of("export", "--model", "unet", "--weights", bare, "-o", file).Code);
+        OnnxReader unnamed = OnnxReader.Read(file);
+        Assert.Equal("""["class 0","class 1"]""", unnamed.Metadata["classes"]);
+        Assert.Equal(named.Tensors.Keys.Order(), unnamed.Tensors.Keys.Order());
     }
 
     [Fact]

@@ -1,7 +1,10 @@
 using System.Text.Json.Nodes;
 using Delineate.Cli.Commands;
+using Delineate.Data;
 using Delineate.Imaging;
+using Delineate.Inference;
 using Delineate.Models;
+using Delineate.Tensors;
 using Delineate.Tensors.Weights;
 using Xunit;
 
@@ -145,5 +148,66 @@ public class PredictCommandTests
         Assert.Equal(["0.png", "2.png", "4.png"], run.Json["images"]!.AsArray().Select(i => Path.GetFileName((string?)i!["file"])));
         Assert.Equal(["1.png", "3.png", "5.png"], run.Json["failures"]!.AsArray().Select(i => Path.GetFileName((string?)i!["file"])));
         Assert.Equal(3, run.Errors.TrimEnd().Split('\n').Length);
+    }
+
+    [Theory]
+    [InlineData(1 << 25)]
+    [InlineData(24 * 22)]
+    [InlineData(1)]
+    public void Images_that_are_alone_in_memory_give_the_same_in_the_same_order(long largePixels)
+    {
+        using var folder = new TempFolder();
+        string[] files = [.. Enumerable.Range(0, 5).Select(i => i == 3 ? folder.Text("in/3.png", "no picture") : folder.Picture($"in/{i}.png", 20 + i))];
+        var queue = new PredictionQueue(new Terminal(json: false), new Predictor(ModelFile.Load(folder.Weights())), files, new PredictionFolder(folder.At("out"), files, overwrite: false)) { LargePixels = largePixels };
+        var told = new List<int>();
+        queue.Run((done, _, _) => told.Add(done), CancellationToken.None);
+        Assert.Equal(["0.png", "1.png", "2.png", "4.png"], queue.Results.Select(r => Path.GetFileName((string?)r!["file"])));
+        Assert.Equal([20, 21, 22, 24], queue.Results.Select(r => (int)r!["height"]!));
+        Assert.Equal(["3.png"], queue.Failures.Select(f => Path.GetFileName((string?)f!["file"])));
+        Assert.Equal(told.Order(), told);
+        CliRun run = CliRun.Of("predict", "--weights", folder.At("model.safetensors"), folder.At("in"), "-o", folder.At("again"));
+        foreach (int i in (int[])[0, 1, 2, 4])
+        {
+            foreach (string file in (string[])[$"{i}.png", $"{i}_overlay.png"]) Assert.Equal(File.ReadAllBytes(folder.At("again/" + file)), File.ReadAllBytes(folder.At("out/" + file)));
+        }
+    }
+
+    [Fact]
+    public void A_result_that_cannot_be_written_is_named_and_the_rest_done()
+    {
+        using var folder = new TempFolder();
+        for (int i = 0; i < 4; i++) folder.Picture($"in/{i}.png", 20 + i);
+        Directory.CreateDirectory(folder.At("out/1.png")); // a folder where the mask should go
+        CliRun run = CliRun.Of("predict", "--weights", folder.Weights(), folder.At("in"), "-o", folder.At("out"), "--json");
+        Assert.Equal(CommandRunner.UserMistake, run.Code);
+        Assert.Equal(["0.png", "2.png", "3.png"], run.Json["images"]!.AsArray().Select(i => Path.GetFileName((string?)i!["file"])));
+        Assert.Equal(folder.At("in/1.png"), (string?)Assert.Single(run.Json["failures"]!.AsArray())!["file"]);
+        Assert.True(File.Exists(folder.At("out/3_overlay.png")));
+    }
+
+    [Fact]
+    public void Through_windows_the_engine_holds_a_few_of_them_and_not_the_images_scores()
+    {
+        using var folder = new TempFolder();
+        string photo = folder.Picture("large.png", 1200, 1600), weights = folder.At("twelve.safetensors");
+        ModelFile.Save(weights, ModelCatalog.Create("unet", new ModelOptions { Channels = 2, Depth = 1 }, new ClassTable(Enumerable.Range(0, 12).Select(i => $"class {i}"))));
+        TensorMemory.Trim();
+        TensorMemory.ResetPeak();
+        long before = TensorMemory.PeakBytes;
+        Assert.Equal(0, CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("out"), "--window", "128x128").Code);
+        long scores = 1200L * 1600 * 12 * sizeof(float);
+        Assert.InRange(TensorMemory.PeakBytes - before, 1, scores / 3);
+    }
+
+    [Fact]
+    public void A_reduced_image_is_told_where_windows_were_asked_for()
+    {
+        using var folder = new TempFolder();
+        string photo = folder.Picture("large.png", 150, 200), weights = folder.At("sized.safetensors");
+        ModelFile.Save(weights, ModelCatalog.Create("unet", new ModelOptions { Channels = 2, Depth = 1 }, new ClassTable(["dark", "bright"]), new Preprocessing { ShortSide = 40 }));
+        CliRun windows = CliRun.Of("predict", "--weights", weights, photo, photo, "-o", folder.At("a"), "--window", "32x32");
+        Assert.Equal($"{photo}: 150×200 pixels are seen at 40×53, as the model's preprocessing asks for; with --own-size the network sees them all", windows.Errors.TrimEnd());
+        Assert.Equal("", CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("b"), "--window", "32x32", "--own-size").Errors);
+        Assert.Equal("", CliRun.Of("predict", "--weights", weights, photo, "-o", folder.At("c")).Errors);
     }
 }

@@ -1,5 +1,9 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Delineate.Models;
+using Delineate.Models.Parts;
+using Delineate.Tensors;
+using Delineate.Tensors.Weights;
 using Xunit;
 
 namespace Delineate.Cli.Tests.Commands;
@@ -43,8 +47,74 @@ public class TrainCommandTests
         Assert.Contains("there is no split 'tset'", noSplit.Error);
     }
 
+    [Fact]
+    public void A_recipe_with_stages_trains_them_in_turn_and_reports_once()
+    {
+        using var folder = new TempFolder();
+        string data = folder.Data(), run = folder.At("run");
+        string recipe = folder.Text("staged.json", """
+            { "model": "unet", "epochs": 1, "cropSize": [16, 16], "baseSize": null, "evalShortSide": null, "options": { "channels": 2, "depth": 1 },
+              "stages": [{}, { "cropSize": null, "learningRate": 0.001, "epochs": 2 }] }
+            """);
+        CliRun train = CliRun.Of("train", "--data", data, "--recipe", recipe, "--output", run, "--json");
+        Assert.True(train.Code == 0, train.Errors);
+        foreach (string line in (string[])["stage 1/2, unet: ", "stage 1/2, unet, epoch 1/1  loss ", "weights from stage 1, unet: all taken over", "stage 2/2, unet, epoch 2/2  loss "])
+            Assert.Contains("\n" + line, "\n" + train.Errors);
+        Assert.Equal((3, 3), ((int)train.Json["epochs"]!, (int)train.Json["steps"]!));
+        JsonNode metrics = JsonNode.Parse(File.ReadAllText(Path.Combine(run, "metrics.json")))!;
+        Assert.Equal([(1, "unet", 1), (2, "unet", 2)], metrics["stages"]!.AsArray().Select(s => ((int)s!["stage"]!, (string)s["model"]!, (int)s["epochs"]!)));
+        Assert.All(metrics["stages"]!.AsArray(), s => Assert.InRange((double)s!["mean_iou"]!, 0, 1));
+        Assert.Equal((double)metrics["mean_iou"]!, (double)metrics["stages"]![1]!["mean_iou"]!);
+        string report = File.ReadAllText(Path.Combine(run, "report.html"));
+        Assert.Contains("<dt>stage 1</dt><dd>unet, best epoch 1 of 1, mean IoU ", report);
+        Assert.Contains("<dt>stage 2</dt><dd>unet, best epoch ", report);
+        Assert.Equal(File.ReadAllBytes(Path.Combine(run, "stage2", "best.safetensors")), File.ReadAllBytes(Path.Combine(run, "best.safetensors")));
+        Assert.Equal(0, CliRun.Of("eval", "--weights", Path.Combine(run, "best.safetensors"), "--data", data).Code);
+
+        CliRun resumed = CliRun.Of("train", "--resume", run, "--json");
+        Assert.True(resumed.Code == 0, resumed.Errors);
+        Assert.Contains("resumed at step 2 in epoch 2 of stage 2", resumed.Errors);
+        Assert.Equal(train.Json["validation"]!.ToJsonString(), resumed.Json["validation"]!.ToJsonString());
+        Assert.DoesNotContain("\"stages\"", CliRun.Of(["train", "--data", data, "--output", folder.At("plain"), "--json", .. TempFolder.TinyRecipe]).Output);
+    }
+
+    [Fact]
+    public void Weights_of_a_classifier_become_the_backbone_and_it_is_said()
+    {
+        using var folder = new TempFolder();
+        string file = folder.At("resnet18.pth");
+        PyTorchFile.Save(file, new ResNetClassifier(new Philox(2), 10, new ResNetOptions { Depth = 18 }).StateDict());
+        string[] args = ["train", "--data", folder.Data(), "--weights", file, "--epochs", "1", "--crop", "32", "--base-size", "none", "--val-split", "none"];
+        CliRun train = CliRun.Of([.. args, "--model", "fcn_resnet18", "--output", folder.At("run")]);
+        Assert.True(train.Code == 0, train.Errors);
+        Assert.Contains($"weights from {file}: backbone taken over; anew: classifier, aux_classifier; not used: fc\n", train.Errors);
+        CliRun other = CliRun.Of([.. args, "--model", "fcn_resnet50", "--output", folder.At("other")]);
+        Assert.Equal(CommandRunner.UserMistake, other.Code);
+        Assert.StartsWith($"error: {file}: the weights do not fit Fcn: ", other.Error);
+        Assert.False(Directory.Exists(folder.At("other")));
+    }
+
+    [Fact]
+    public void The_sliding_window_is_trained_evaluated_run_and_exported_as_any_model()
+    {
+        using var folder = new TempFolder();
+        (string data, string run) = (folder.Data(), folder.At("run"));
+        string[] options = ["--model", "sliding_window", "--patch-size", "15", "--patch-stride", "3", "--patches-per-image", "24", "--epochs", "6", "--batch-size", "2", "--optimizer", "adamW", "--lr", "0.003", "--crop", "16", "--base-size", "none", "--eval-short-side", "none"];
+        CliRun train = CliRun.Of(["train", "--data", data, "--output", run, "--json", .. options]);
+        Assert.True(train.Code == 0, train.Errors);
+        string best = Path.Combine(run, "best.safetensors");
+        CliRun eval = CliRun.Of("eval", "--weights", best, "--data", data, "--json");
+        Assert.True((double)eval.Json["mean_iou"]! > 0.8, eval.Output); // the halves of the pictures are dark and bright
+        CliRun predict = CliRun.Of("predict", "--weights", best, Path.Combine(data, "images"), "--output", folder.At("out"), "--flip");
+        Assert.Equal((0, true), (predict.Code, File.Exists(folder.At("out/s0.png"))));
+        CliRun export = CliRun.Of("export", "--weights", best, "--output", folder.At("model.onnx"), "--json");
+        Assert.Equal((0, 9), (export.Code, (int)export.Json["minimum_size"]!));
+    }
+
     [Theory]
+    [InlineData("patchSize must be one of 15, 19", "--model", "sliding_window", "--patch-size", "65")]
     [InlineData("did you mean 'unet'?", "--model", "unett")]
+    [InlineData("frozen: no parameter of unet begins with 'backbone'", "--model", "unet", "--channels", "2", "--frozen", "backbone")]
     [InlineData("99", "--model", "unet", "--depth", "99")]
     [InlineData("outputStride", "--model", "fcn_resnet18", "--output-stride", "7")]
     [InlineData("3 figures for 2 classes", "--model", "unet", "--class-weights", "1,2,3")]

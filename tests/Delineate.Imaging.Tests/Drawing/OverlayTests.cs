@@ -23,6 +23,70 @@ public class OverlayTests
     }
 
     [Fact]
+    public void It_is_the_photo_filled_and_outlined_on_a_canvas()
+    {
+        var random = new Random(3);
+        var photo = new Image(90, 70);
+        random.NextBytes(photo.Pixels);
+        var labels = new LabelMap(90, 70);
+        for (int i = 0; i < labels.Labels.Length; i++) labels.Labels[i] = (byte)(((i / 70 / 11) + (i % 70 / 13)) % 4 == 3 ? 255 : ((i / 70 / 11) + (i % 70 / 13)) % 4);
+        var canvas = new Canvas(photo.Clone());
+        canvas.Fill(labels, Colors, 0.4, [255]);
+        canvas.Contour(labels, Colors, 3, [255]);
+        var options = new OverlayOptions { Opacity = 0.4, ContourThickness = 3 };
+        Image plain = Overlay.Draw(photo, labels, Colors, Names, options with { Legend = LegendPlace.None });
+        Assert.Equal(canvas.Image.Pixels, plain.Pixels);
+        Image right = Overlay.Draw(photo, labels, Colors, Names, options with { Legend = LegendPlace.Right }), below = Overlay.Draw(photo, labels, Colors, Names, options);
+        Assert.Equal(plain.Pixels, right.Crop(0, 0, 90, 70).Pixels);
+        Assert.Equal(plain.Pixels, below.Crop(0, (below.Width - 70) / 2, 90, 70).Pixels);
+    }
+
+    [Theory]
+    [InlineData(LegendPlace.None)]
+    [InlineData(LegendPlace.Below)]
+    [InlineData(LegendPlace.Right)]
+    public void A_file_holds_what_is_drawn(LegendPlace legend)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"delineate-{Path.GetRandomFileName()}");
+        (Image photo, LabelMap labels) = Scene(200, 300);
+        var options = new OverlayOptions { Legend = legend };
+        Image drawn = Overlay.Draw(photo, labels, Colors, Names, options);
+        try
+        {
+            Overlay.Save(path + ".png", photo, labels, Colors, Names, options);
+            Image saved = ImageFile.Load(path + ".png");
+            Assert.Equal((drawn.Height, drawn.Width), (saved.Height, saved.Width));
+            Assert.Equal(drawn.Pixels, saved.Pixels);
+            Overlay.Save(path + ".jpg", photo, labels, Colors, Names, options);
+            Assert.Equal(drawn.Width, ImageFile.Load(path + ".jpg").Width);
+            Assert.Throws<ArgumentException>(() => Overlay.Save(path + ".gif", photo, labels, Colors, Names, options));
+        }
+        finally
+        {
+            File.Delete(path + ".png");
+            File.Delete(path + ".jpg");
+        }
+    }
+
+    [Fact]
+    public void Writing_a_file_takes_no_memory_of_the_pictures_size()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"delineate-{Path.GetRandomFileName()}.png");
+        (Image photo, LabelMap labels) = Scene(1500, 2000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        try
+        {
+            Overlay.Save(path, photo, labels, Colors, Names);
+            ImageFile.SaveLabels(labels, Colors, path);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, photo.Pixels.Length / 2);
+    }
+
+    [Fact]
     public void Contours_are_drawn_in_the_full_colour()
     {
         (Image photo, LabelMap labels) = Scene(200, 300);

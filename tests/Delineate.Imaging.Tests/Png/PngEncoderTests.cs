@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Xunit;
 
 namespace Delineate.Imaging.Tests;
@@ -19,6 +20,24 @@ public class PngEncoderTests
             Assert.Equal(image.Pixels, read.ToImage().Pixels);
             Assert.Equal(file, Png.Encode(image, options));
         }
+    }
+
+    [Theory]
+    [InlineData(100, 1)]
+    [InlineData(600, 2)]
+    public void Compressed_pixels_come_in_chunks_of_at_most_a_megabyte(int side, int chunks)
+    {
+        var image = new Image(side, side);
+        new Random(1).NextBytes(image.Pixels);
+        byte[] file = Png.Encode(image);
+        var lengths = new List<int>();
+        for (int at = 8; at < file.Length; at += BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(at)) + 12)
+        {
+            if (file.AsSpan(at + 4, 4).SequenceEqual("IDAT"u8)) lengths.Add(BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(at)));
+        }
+        Assert.Equal(chunks, lengths.Count);
+        Assert.All(lengths, length => Assert.InRange(length, 1, 1 << 20));
+        Assert.Equal(image.Pixels, Png.Decode(file, "noise").ToImage().Pixels);
     }
 
     [Fact]

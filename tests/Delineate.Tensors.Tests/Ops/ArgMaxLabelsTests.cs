@@ -40,6 +40,19 @@ public sealed class ArgMaxLabelsTests
         Assert.Equal(x.ArgMax(), x.ArgMaxLabels().Select(l => (int)l));
     }
 
+    [Theory]
+    [InlineData(31, 90)]
+    [InlineData(40, 17)]
+    [InlineData(23, 29)]
+    [InlineData(1, 1)]
+    public void At_another_size_labels_are_those_of_resized_scores(int height, int width)
+    {
+        Tensor x = GradCheck.Input([2, 23, 29, 7]);
+        Assert.Equal(x.ResizeBilinear(height, width).ArgMaxLabels(), x.ArgMaxLabels(height, width));
+        Assert.Throws<ShapeException>(() => x.ArgMaxLabels(height, 0));
+        Assert.Throws<ShapeException>(() => Tensor.Zeros([3, 4, 5]).ArgMaxLabels(height, width));
+    }
+
     [Fact]
     public void Numbers_of_classes_that_no_byte_names_are_refused()
     {

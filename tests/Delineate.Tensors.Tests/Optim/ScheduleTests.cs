@@ -35,6 +35,14 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    public void A_constant_rate_stays_after_its_warm_up()
+    {
+        var schedule = new ConstantSchedule(1e-10, new Warmup(4, 0));
+        Assert.Equal([0, 0.5e-10, 1e-10, 1e-10], new long[] { 0, 2, 4, 1_000_000 }.Select(schedule.At));
+        Assert.Equal(1e-10, new ConstantSchedule(1e-10).At(0));
+    }
+
+    [Fact]
     public void A_training_that_is_all_warm_up_ends_at_the_full_rate() => Assert.Equal(3, new PolySchedule(3, 5, Warmup: new Warmup(5)).At(5), 12);
 
     [Fact]

@@ -6,7 +6,7 @@ namespace Delineate.Tests.Data;
 /// <summary>The data set that comes with the command line.</summary>
 public class DemoDataTests
 {
-    private static string Folder
+    internal static string Folder
     {
         get
         {

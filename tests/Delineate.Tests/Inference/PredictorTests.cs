@@ -29,19 +29,20 @@ public sealed class PredictorTests
     }
 
     [Theory]
-    [InlineData(100, 133, 0.25, 1)]
-    [InlineData(100, 133, 0, 1)]
-    [InlineData(97, 65, 0.5, 3)]
-    [InlineData(200, 31, 0.9, 2)]
-    [InlineData(20, 300, 0.4, 4)]
-    [InlineData(1, 1, 0.25, 1)]
-    public void Windows_put_every_label_in_its_place(int height, int width, double overlap, int batch)
+    [InlineData(100, 133, 0.25, 0, 1)]
+    [InlineData(100, 133, 0, 0, 1)]
+    [InlineData(97, 65, 0.5, 20, 3)]
+    [InlineData(200, 31, 0.9, 0, 2)]
+    [InlineData(20, 300, 0.4, 40, 4)]
+    [InlineData(300, 400, 0.25, 96, 3)]
+    [InlineData(1, 1, 0.25, 96, 1)]
+    public void Windows_put_every_label_in_its_place(int height, int width, double overlap, int context, int batch)
     {
         SemanticModel model = Pointwise();
         Image photo = Noise(height, width);
         byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
         var seen = new List<(int, int)>();
-        var predictor = new Predictor(model, new PredictorOptions { Window = (48, 64), Overlap = overlap, BatchSize = batch });
+        var predictor = new Predictor(model, new PredictorOptions { Window = (48, 64), Overlap = overlap, Context = context, BatchSize = batch });
         LabelMap labels = predictor.Predict(photo, (done, all) => seen.Add((done, all))).Semantic!;
         Assert.Equal((height, width), (labels.Height, labels.Width));
         Assert.Equal(whole, labels.Labels);
@@ -69,6 +70,56 @@ public sealed class PredictorTests
         byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
         Assert.True(whole.Distinct().Count() > 1);
         Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = 32 }).Predict(photo).Semantic!.Labels);
+    }
+
+    [Theory]
+    [InlineData(60)]
+    [InlineData(170)]
+    public void Windows_lie_on_the_image_as_the_preprocessing_resizes_it(int shortSide)
+    {
+        SemanticModel model = Pointwise(preprocessing: new Preprocessing { ShortSide = shortSide });
+        Image photo = Noise(100, 133);
+        byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
+        Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = (32, 48), Context = 9 }).Predict(photo).Semantic!.Labels);
+        Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = 500 }).Predict(photo).Semantic!.Labels);
+        Assert.Equal(shortSide, new Predictor(model).SeenSize(100, 133).Height);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(48)]
+    [InlineData(500)]
+    public void Images_are_seen_at_their_own_size_where_that_is_asked_for(int? window)
+    {
+        Image photo = Noise(100, 133);
+        byte[] own = Pointwise().Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
+        var predictor = new Predictor(Pointwise(preprocessing: new Preprocessing { ShortSide = 60 }), new PredictorOptions { OwnSize = true, Window = window is { } side ? (Size2d)side : null });
+        Assert.Equal(own, predictor.Predict(photo).Semantic!.Labels);
+        Assert.Equal(new Size2d(100, 133), predictor.SeenSize(100, 133));
+    }
+
+    [Fact]
+    public void A_networks_strides_fall_on_a_window_as_on_the_whole_image()
+    {
+        // The mean of each field of 32 pixels decides, so that a window that began elsewhere would say something else everywhere.
+        var score = new Conv2d(new Philox(5), 3, 3, 1);
+        var model = new SemanticModel("fields", score, x => new SemanticLogits(score.Forward(Fields(x))), 32) { Classes = Three };
+        Image photo = Noise(224, 320);
+        for (int i = 0; i < photo.Pixels.Length; i++)
+        {
+            (int y, int x) = Math.DivRem(i / 3, 320);
+            photo.Pixels[i] = (byte)((photo.Pixels[i] / 8) + (((y / 32 * 5) + (x / 32 * 3) + (i % 3 * 2)) % 7 * 32));
+        }
+        byte[] whole = model.Predict(new ImageBatch([photo]))[0].Semantic!.Labels;
+        Assert.InRange(whole.Distinct().Count(), 2, 3);
+        foreach (int window in (int[])[100, 128, 132])
+            Assert.Equal(whole, new Predictor(model, new PredictorOptions { Window = window, Context = 0 }).Predict(photo).Semantic!.Labels);
+
+        static Tensor Fields(Tensor x)
+        {
+            Tensor means = x.AvgPool2d(32).ResizeNearest(32f);
+            return means.Pad(0, x.Shape[1] - means.Shape[1], 0, x.Shape[2] - means.Shape[2]);
+        }
     }
 
     [Fact]
@@ -113,12 +164,27 @@ public sealed class PredictorTests
     public void Several_threads_get_what_one_gets()
     {
         Model model = Trained();
-        var predictor = new Predictor(model, new PredictorOptions { Window = 64, Flip = true });
+        var predictor = new Predictor(model, new PredictorOptions { Window = 64, Context = 32, Flip = true });
         Image[] photos = [.. Enumerable.Range(0, 6).Select(i => Mosaic(90 + (10 * i), 100))];
         byte[][] alone = [.. predictor.Predict(new ImageBatch(photos)).Select(p => p.Semantic!.Labels)];
         var together = new byte[photos.Length][];
         Parallel.For(0, photos.Length, i => together[i] = predictor.Predict(photos[i]).Semantic!.Labels);
         Assert.Equal(alone, together);
+    }
+
+    [Theory]
+    [InlineData(null, 1)]
+    [InlineData(64, 1)]
+    [InlineData(64, 4)]
+    public void Several_images_and_windows_at_once_give_what_each_gives_alone(int? window, int batch)
+    {
+        Model model = Trained();
+        var options = new PredictorOptions { Window = window is { } side ? (Size2d)side : null, Context = 16 };
+        Image[] photos = [Mosaic(90, 100), Mosaic(20, 20), Mosaic(200, 170), Mosaic(64, 300)];
+        byte[][] alone = [.. photos.Select(photo => new Predictor(model, options).Predict(photo).Semantic!.Labels)];
+        IReadOnlyList<Prediction> together = new Predictor(model, options with { BatchSize = batch }).Predict(new ImageBatch(photos));
+        Assert.Equal(alone, together.Select(p => p.Semantic!.Labels));
+        Assert.True(alone[2].Distinct().Count() > 1);
     }
 
     [Fact]
@@ -140,7 +206,7 @@ public sealed class PredictorTests
     {
         SemanticModel model = Pointwise();
         foreach (PredictorOptions options in (PredictorOptions[])
-            [new() { Window = 8 }, new() { Overlap = 1 }, new() { Overlap = double.NaN }, new() { Scales = [] }, new() { Scales = [1, 0] }, new() { BatchSize = 0 }])
+            [new() { Window = 8 }, new() { Overlap = 1 }, new() { Overlap = double.NaN }, new() { Context = -1 }, new() { Scales = [] }, new() { Scales = [1, 0] }, new() { BatchSize = 0 }])
             Assert.Throws<ArgumentOutOfRangeException>(() => new Predictor(model, options));
     }
 

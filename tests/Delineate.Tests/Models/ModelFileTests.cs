@@ -91,25 +91,48 @@ public sealed class ModelFileTests : IDisposable
         Model three = ModelCatalog.Create("unet", Tiny, new ClassTable(["a", "b", "c"]), seed: 1), two = ModelCatalog.Create("unet", Tiny, new ClassTable(["x", "y"]), seed: 2);
         ModelFile.Save(FilePath, three);
         Dictionary<string, float[]> before = two.Network.StateDict().ToDictionary(s => s.Name, s => s.Tensor.ToArray());
-        Assert.Equal(["outc.conv.bias", "outc.conv.weight"], ModelFile.LoadInto(two, FilePath));
+        Assert.Equal(["outc.conv.bias", "outc.conv.weight"], ModelFile.LoadInto(two, FilePath).Anew.Order());
         Dictionary<string, Tensor> source = three.Network.StateDict().ToDictionary(s => s.Name, s => s.Tensor);
         foreach ((string name, Tensor tensor) in two.Network.StateDict())
             TensorAssert.SameBits(name.StartsWith("outc.", StringComparison.Ordinal) ? before[name] : source[name].ToArray(), tensor.Span, name);
         Model alike = ModelCatalog.Create("unet", Tiny, new ClassTable(["p", "q", "r"]), seed: 3);
-        Assert.Empty(ModelFile.LoadInto(alike, FilePath));
+        Assert.Empty(ModelFile.LoadInto(alike, FilePath).Anew);
+        Assert.Equal("all taken over", ModelFile.LoadInto(alike, FilePath).ToString());
     }
 
     [Fact]
     public void A_checkpoint_of_a_run_gives_its_weights_alone_and_a_missing_auxiliary_head_starts_anew()
     {
         TinyRun.Train(TinyRun.UNetRecipe.NewModel(new Squares(1).Classes), TinyRun.UNetRecipe, folder.Folder, steps: 1);
-        Assert.Empty(ModelFile.LoadInto(TinyRun.UNetRecipe.NewModel(new Squares(1).Classes), folder.Folder.Last));
+        Assert.Empty(ModelFile.LoadInto(TinyRun.UNetRecipe.NewModel(new Squares(1).Classes), folder.Folder.Last).Anew);
         Assert.Equal("unet", ModelFile.Load(folder.Folder.Last).Name);
 
         SemanticModel full = TinyRun.Fcn();
         SafetensorsFile.Save(FilePath, full.Network.StateDict().Where(s => !full.IsAuxiliary(s.Name)));
-        Assert.All(ModelFile.LoadInto(TinyRun.Fcn(), FilePath), name => Assert.StartsWith("aux_classifier.", name, StringComparison.Ordinal));
-        Assert.NotEmpty(ModelFile.LoadInto(TinyRun.Fcn(), FilePath));
+        Assert.All(ModelFile.LoadInto(TinyRun.Fcn(), FilePath).Anew, name => Assert.StartsWith("aux_classifier.", name, StringComparison.Ordinal));
+        Assert.Equal("backbone, classifier taken over; anew: aux_classifier", ModelFile.LoadInto(TinyRun.Fcn(), FilePath).ToString());
+    }
+
+    [Fact]
+    public void What_two_networks_share_goes_from_one_to_the_other()
+    {
+        Model from = ModelCatalog.Create("unet", Tiny with { Depth = 2 }, new ClassTable(["a", "b"]), seed: 1), to = ModelCatalog.Create("unet", Tiny, new ClassTable(["a", "b"]), seed: 2);
+        ModelFile.Save(FilePath, from);
+        Dictionary<string, float[]> before = to.Network.StateDict().ToDictionary(s => s.Name, s => s.Tensor.ToArray());
+        LoadedWeights loaded = ModelFile.LoadShared(to, FilePath);
+        Dictionary<string, Tensor> source = from.Network.StateDict().ToDictionary(s => s.Name, s => s.Tensor);
+        Assert.Equal("inc, down1, outc taken over; anew: up1; not used: down2, up1, up2", loaded.ToString()); // up1 joins the deepest level here, and the middle one there
+        Assert.Equal(before.Keys.Order(), loaded.Taken.Concat(loaded.Anew).Order());
+        foreach ((string name, Tensor tensor) in to.Network.StateDict())
+            TensorAssert.SameBits(loaded.Taken.Contains(name) ? source[name].ToArray() : before[name], tensor.Span, name);
+    }
+
+    [Fact]
+    public void Networks_that_share_nothing_are_refused()
+    {
+        ModelFile.Save(FilePath, ModelCatalog.Create("unet", Tiny, new ClassTable(["a", "b"])));
+        WeightsFormatException e = Assert.Throws<WeightsFormatException>(() => ModelFile.LoadShared(TinyRun.Fcn(), FilePath));
+        Assert.StartsWith($"{FilePath}: no tensor of this file fits fcn_resnet18", e.Message, StringComparison.Ordinal);
     }
 
     [ReferenceFact]
@@ -118,7 +141,7 @@ public sealed class ModelFileTests : IDisposable
         Golden golden = Golden.Reference("fcn_resnet50");
         var network = new Fcn(new Philox(1), new FcnOptions { NumClasses = golden.Meta.GetProperty("classes").GetInt32(), AuxiliaryHead = true, WidthDivisor = golden.Meta.GetProperty("narrow").GetInt32() });
         var model = new SemanticModel("fcn_resnet50", network, x => network.Forward(x), minimumSize: 1) { Classes = new ClassTable(Enumerable.Range(0, network.Options.NumClasses).Select(i => $"c{i}")) };
-        Assert.Empty(ModelFile.LoadInto(model, golden.FilePath("model.pth")));
+        Assert.Empty(ModelFile.LoadInto(model, golden.FilePath("model.pth")).Anew);
         network.Train(false);
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         GoldenChecks.Close(golden, "out.out", network.Forward(golden.ChannelsLast("in.x")).Out);

@@ -14,7 +14,7 @@ public sealed class OnnxFileTests : IDisposable
 {
     private readonly string path = Path.Combine(Path.GetTempPath(), $"delineate-{Path.GetRandomFileName()}.onnx");
 
-    public static TheoryData<string> Networks => ["fcn", "tconv", "fcn32s", "fcn16s", "fcn8s", "deeplab", "deeplab_mobile", "lraspp", "unet", "unet_bilinear"];
+    public static TheoryData<string> Networks => ["fcn", "tconv", "fcn32s", "fcn16s", "fcn8s", "deeplab", "deeplab_mobile", "lraspp", "unet", "unet_bilinear", "alexnet", "sliding1", "sliding5"];
 
     public void Dispose() => File.Delete(path);
 
@@ -94,6 +94,8 @@ public sealed class OnnxFileTests : IDisposable
             "deeplab" => Deep(new DeepLabV3(random, new DeepLabV3Options { NumClasses = Classes, Backbone = narrow with { OutputStride = 8 } })),
             "deeplab_mobile" => Deep(DeepLabV3.OnMobileNetV3(random, Classes)),
             "lraspp" => Plain(new Lraspp(random, Classes)),
+            "alexnet" => Plain(new FcnAlexNet(random, new FcnAlexNetOptions { NumClasses = Classes, WidthDivisor = 32 })),
+            "sliding1" or "sliding5" => Sliding(new ModelOptions { PatchSize = 31, PatchStride = network[^1] - '0' }),
             _ => Plain(new UNet(random, new UNetOptions { NumClasses = Classes, Channels = 2, Depth = 2, Decoder = network == "unet" ? UNetDecoder.TransposedConvolution : UNetDecoder.Bilinear }), 4),
         };
 
@@ -102,6 +104,11 @@ public sealed class OnnxFileTests : IDisposable
         Model Deep(DeepLabV3 deepLab) => Of(deepLab, x => deepLab.Forward(x));
 
         Model Plain(Layer layer, int minimumSize = 1) => Of(layer, x => new SemanticLogits(layer.Forward(x)), minimumSize);
+
+        Model Sliding(ModelOptions options) => new SlidingWindowModel(network, new PatchClassifier(random, new PatchClassifierOptions { NumClasses = Classes, PatchSize = options.PatchSize }), options)
+        {
+            Classes = new ClassTable(["sky", "road", "tree"]),
+        };
 
         Model Of(Module module, Func<Tensor, SemanticLogits> forward, int minimumSize = 1) => new SemanticModel(module is UNet ? "unet" : network, module, forward, minimumSize)
         {

@@ -50,6 +50,31 @@ public sealed class SemanticModelTests
         Assert.Equal(terms["cross_entropy"] + (2 * terms["dice"]) + (0.25f * (terms["aux_cross_entropy"] + (2 * terms["aux_dice"]))), losses.Total.Item(), 1e-5f);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_summed_loss_and_its_gradient_are_the_averaged_ones_times_what_is_counted(bool weighted)
+    {
+        // Two pictures of different sizes, one with an ignored border: padding and border count in neither.
+        Batch batch = new([new Squares(5, side: 10).Load(4), new Squares(5, side: 16).Load(3)]);
+        float[]? weights = weighted ? [1, 3] : null;
+        double counted = batch.Samples.SelectMany(s => s.Annotation.Semantic!.Labels).Where(l => l != 255).Sum(l => weights?[l] ?? 1);
+        Assert.True(weighted || counted == 100 + 256 - 31);
+        (float mean, float[] meanGradient) = Of(summed: false);
+        (float sum, float[] sumGradient) = Of(summed: true);
+        Assert.Equal(counted, sum / mean, 1e-3);
+        Testing.TensorAssert.Close([.. meanGradient.Select(g => g * counted)], sumGradient);
+
+        (float Loss, float[] Gradient) Of(bool summed)
+        {
+            Conv2d network = Pointwise(Two).Network;
+            var model = new SemanticModel("pointwise", network, x => new SemanticLogits(network.Forward(x)), 1) { Classes = Two, LossOptions = new SemanticLossOptions { Summed = summed, ClassWeights = weights } };
+            Delineate.Models.Losses losses = model.Loss(batch);
+            losses.Total.Backward();
+            return (losses.Total.Item(), [.. network.Weight.Gradient!.ToArray(), .. network.Bias!.Gradient!.ToArray()]);
+        }
+    }
+
     [Fact]
     public void A_sample_without_a_fitting_label_map_is_named()
     {

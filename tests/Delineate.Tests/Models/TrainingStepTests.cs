@@ -79,7 +79,7 @@ public sealed class TrainingStepTests
     [Fact]
     public void A_residual_block_holds_for_backward_what_its_convolutions_and_norms_read()
     {
-        var block = new Bottleneck(new Philox(1), 16, 8, stride: 2, dilation: 1);
+        var block = new Bottleneck(new Philox(1), channels => new BatchNorm2d(channels), 16, 8, stride: 2, dilation: 1);
         const int Large = Side * Side, Small = Large / 4;
         // Each convolution's output, which its norm reads, and each norm's, which the next convolution reads or the last ReLU's sign: not the shortcut's.
         AssertHolds((Large * (8 + 8)) + (Small * (8 + 8 + 32 + 32 + 32)), channels: 16, x => block.Forward(x));

@@ -97,6 +97,6 @@ internal sealed class Painter : Model
 
     public override Delineate.Models.Losses Loss(Batch batch) => throw new InvalidOperationException("a painter does not learn");
 
-    public override IReadOnlyList<Prediction> Predict(ImageBatch images) => [.. images.Images.Select(image =>
+    public override IReadOnlyList<Prediction> Predict(ImageBatch images, Action<int, int>? progress = null, CancellationToken cancel = default) => [.. images.Images.Select(image =>
         new Prediction { Semantic = new LabelMap(image.Height, image.Width, [.. Enumerable.Range(0, image.Height * image.Width).Select(i => image.Pixels[3 * i])]) })];
 }

@@ -26,6 +26,8 @@ public sealed class RecipeTests
     {
         Schedule steps = new Recipe { Schedule = ScheduleKind.MultiStep, Milestones = [2, 4], Gamma = 0.5, LearningRate = 1, WarmupEpochs = 0, Epochs = 6 }.MakeSchedule(10);
         Assert.Equal([1, 1, 0.5, 0.5, 0.25, 0.25], Enumerable.Range(0, 6).Select(e => steps.At((10 * e) + 5)));
+        Schedule constant = new Recipe { Schedule = ScheduleKind.Constant, LearningRate = 1e-10, WarmupEpochs = 0, Epochs = 4 }.MakeSchedule(10);
+        Assert.Equal([1e-10, 1e-10, 1e-10], new long[] { 0, 20, 1000 }.Select(constant.At));
         Schedule cosine = new Recipe { Schedule = ScheduleKind.Cosine, LearningRate = 1, WarmupEpochs = 0, Epochs = 4 }.MakeSchedule(10);
         Assert.Equal(0.5, cosine.At(20), 1e-12);
         Assert.Equal(0, cosine.At(40), 1e-12);
@@ -67,7 +69,18 @@ public sealed class RecipeTests
     [InlineData("{ \"earlyStop\": \"no\" }", "r.json, line 1: earlyStop must be a whole number or null, not \"no\"")]
     [InlineData("{ \"optimizer\": \"adam\" }", "r.json, line 1: optimizer must be one of sgd, adamW, not \"adam\"")]
     [InlineData("{ \"cropSize\": [480, \"x\"] }", "r.json, line 1: cropSize must be a list in brackets, each a whole number, not [480, \"x\"]")]
-    [InlineData("{ \"cropSize\": null }", "r.json, line 1: cropSize must be a list in brackets, each a whole number, not null")]
+    [InlineData("{ \"milestones\": null }", "r.json, line 1: milestones must be a list in brackets, each a whole number, not null")]
+    [InlineData("{ \"schedule\": \"fixed\" }", "r.json, line 1: schedule must be one of poly, cosine, multiStep, constant, not \"fixed\"")]
+    [InlineData("{ \"frozen\": \"upscore\" }", "r.json, line 1: frozen must be a list in brackets, each a text in quotes, not \"upscore\"")]
+    [InlineData("{ \"summedLoss\": true, \"diceWeight\": 1 }", "r.json: diceWeight must be 0 where summedLoss is true, for a sum over all pixels drowns a Dice loss of at most 1; it is 1")]
+    [InlineData("{ \"stages\": {} }", "r.json, line 1: stages must be a list in brackets, each an object in braces, not {}")]
+    [InlineData("{ \"stages\": [{}, 3] }", "r.json, stage 2: a stage is an object in braces with keys of a recipe, not number")]
+    [InlineData("{ \"stages\": [{}, { \"epoch\": 3 }] }", "r.json, stage 2: there is no key 'epoch': did you mean 'epochs'?")]
+    [InlineData("{ \"stages\": [{ \"options\": { \"chanels\": 3 } }] }", "r.json, stage 1: there is no key 'options.chanels': did you mean 'channels'?")]
+    [InlineData("{ \"stages\": [{ \"epochs\": \"ten\" }] }", "r.json, stage 1: epochs must be a whole number, not \"ten\"")]
+    [InlineData("{ \"stages\": [{ \"epochs\": 0 }] }", "r.json, stage 1: epochs must be 1 to 1000000; it is 0")]
+    [InlineData("{ \"warmupEpochs\": 5, \"stages\": [{}, { \"epochs\": 4 }] }", "r.json, stage 2: warmupEpochs must be 0 to the number of epochs, 4; it is 5")]
+    [InlineData("{ \"stages\": [{ \"stages\": [] }] }", "r.json, stage 1: a stage has no stages of its own")]
     [InlineData("{ \"options\": null }", "r.json, line 1: options must be an object in braces, not null")]
     [InlineData("{ \"options\": 3 }", "r.json, line 1: options must be an object in braces, not 3")]
     [InlineData("{ \"model\": null }", "r.json, line 1: model must be a text in quotes, not null")]
@@ -94,7 +107,10 @@ public sealed class RecipeTests
         { "momentum", ["0", "0.99"], ["-0.1", "1"] },
         { "weightDecay", ["0", "1"], ["-0.1", "1.5"] },
         { "clipGradientNorm", ["null", "0.1"], ["0", "-1", "1e999"] },
-        { "schedule", ["\"poly\"", "2"], ["9"] },
+        { "schedule", ["\"poly\"", "2", "\"constant\""], ["9"] },
+        { "frozen", ["[]", "[\"upscore\", \"backbone.\"]"], ["[\"\"]", "[\" \"]"] },
+        { "biasLearningRateScale", ["0", "2"], ["-1", "1e999"] },
+        { "biasWeightDecay", ["null", "0", "1"], ["-0.1", "1.1"] },
         { "polyPower", ["0.1", "100"], ["0", "101"] },
         { "milestones", ["[]", "[1, 2]"], ["[0]"] },
         { "gamma", ["0.01", "1"], ["0", "1.1"] },
@@ -107,7 +123,7 @@ public sealed class RecipeTests
         { "baseSize", ["null", "8", "8192"], ["7", "8193"] },
         { "minScale", ["0.1", "2"], ["0", "-1", "101", "0.001"] },
         { "maxScale", ["0.5", "100"], ["0.4", "101", "1e999"] },
-        { "cropSize", ["[16, 8192]"], ["[15, 16]", "[16, 8193]", "[16]", "[16, 16, 16]"] },
+        { "cropSize", ["null", "[16, 8192]"], ["[15, 16]", "[16, 8193]", "[16]", "[16, 16, 16]"] },
         { "flipProbability", ["0", "1"], ["-0.1", "1.1"] },
         { "verticalFlipProbability", ["0", "1"], ["-0.1", "1.1"] },
         { "colorJitter", ["0", "1"], ["-0.1", "1.1"] },
@@ -134,8 +150,52 @@ public sealed class RecipeTests
     [Fact]
     public void Every_figure_of_a_recipe_has_a_tested_range()
     {
-        string[] free = ["options", "checkpointing", "nesterov", "standardize", "seed"]; // tested elsewhere, either value, any number
+        string[] free = ["options", "checkpointing", "nesterov", "standardize", "seed", "summedLoss", "stages"]; // tested elsewhere, either value, any number
         Assert.Equal(JsonNode.Parse(new Recipe().ToJson())!.AsObject().Select(p => p.Key).Except(free).Order(), Ranges.Select(r => (string)r[0]!).Order());
+    }
+
+    [Fact]
+    public void A_stage_has_the_recipes_keys_save_those_that_it_sets()
+    {
+        Recipe recipe = Recipe.Parse("""
+            {
+              "model": "unet", "epochs": 7, "cropSize": null, "frozen": ["inc"],
+              "options": { "channels": 8, "depth": 2 },
+              "stages": [
+                {}, // as above
+                { "epochs": 3, "options": { "depth": 3, }, "frozen": [] },
+                { "model": "fcn_resnet18", "cropSize": [32, 48], "learningRate": 1e-14 },
+              ],
+            }
+            """, "r.json");
+        IReadOnlyList<Recipe> stages = recipe.StageRecipes();
+        Assert.Equal([("unet", 7), ("unet", 3), ("fcn_resnet18", 7)], stages.Select(s => (s.Model, s.Epochs)));
+        Assert.Equal([(8, 2), (8, 3), (8, 2)], stages.Select(s => (s.Options.Channels, s.Options.Depth)));
+        Assert.Equal([["inc"], [], ["inc"]], stages.Select(s => s.Frozen));
+        Assert.Equal((null, null, 1e-14), (stages[0].CropSize, stages[1].CropSize, stages[2].LearningRate));
+        Assert.Equal([32, 48], stages[2].CropSize!);
+        Assert.All(stages, s => Assert.Empty(s.Stages));
+        Assert.Equal(stages.Select(s => s.ToJson()), Recipe.Parse(recipe.ToJson(), "again").StageRecipes().Select(s => s.ToJson()));
+        Assert.Equal([new Recipe().ToJson()], new Recipe().StageRecipes().Select(s => s.ToJson()));
+    }
+
+    [Fact]
+    public void A_key_that_a_stage_has_twice_or_a_hundred_and_one_stages_are_refused()
+    {
+        Assert.StartsWith("r.json", Assert.Throws<RecipeException>(() => Recipe.Parse("{ \"stages\": [{ \"epochs\": 2, \"epochs\": 3 }] }", "r.json")).Message, StringComparison.Ordinal);
+        string many = string.Join(", ", Enumerable.Repeat("{}", 101));
+        Assert.Contains("stages must be a list of at most 100; it is one of 101", Assert.Throws<RecipeException>(() => Recipe.Parse($"{{ \"stages\": [{many}] }}", "r.json")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("upscoer", "frozen: no parameter of unet begins with 'upscoer': known: ")]
+    [InlineData("outc.conf", "frozen: no parameter of unet begins with 'outc.conf': did you mean 'outc.conv'?")]
+    [InlineData("", null)]
+    public void A_frozen_part_that_no_network_has_is_refused_when_the_model_is_made(string beginning, string? expected)
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { Frozen = expected is null ? ["inc", "down", "up", "outc"] : [beginning] };
+        string message = Assert.Throws<RecipeException>(() => recipe.NewModel(new Squares(1).Classes)).Message;
+        Assert.StartsWith(expected ?? "frozen: no parameter of unet is left to train", message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -151,6 +211,8 @@ public sealed class RecipeTests
         Assert.Equal(64, model.Preprocessing.ShortSide);
         Assert.Equal((2, 0.25f, 0.1f), (model.LossOptions.DiceWeight, model.LossOptions.AuxWeight, model.LossOptions.LabelSmoothing));
         Assert.Equal([1, 3], model.LossOptions.ClassWeights!);
+        Assert.False(model.LossOptions.Summed);
+        Assert.True(((SemanticModel)(TinyRun.UNetRecipe with { SummedLoss = true }).NewModel(new ClassTable(["a"]))).LossOptions.Summed);
         Assert.Contains("2 figures for 3 classes (a, b, c)", Assert.Throws<RecipeException>(() => recipe.NewModel(new ClassTable(["a", "b", "c"]))).Message, StringComparison.Ordinal);
     }
 }

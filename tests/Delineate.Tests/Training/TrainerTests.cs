@@ -1,4 +1,5 @@
 using Delineate.Data;
+using Delineate.Losses;
 using Delineate.Models;
 using Delineate.Tensors;
 using Delineate.Tensors.Kernels;
@@ -47,6 +48,107 @@ public sealed class TrainerTests : IDisposable
             SemanticModel model = Pointwise();
             TinyRun.Train(model, recipe, own.Folder, data);
             return [.. model.Network.StateDict().SelectMany(s => s.Tensor.ToArray())];
+        }
+    }
+
+    [Fact]
+    public void Accumulated_batches_of_a_summed_loss_step_along_the_sum()
+    {
+        // The sum over the pixels of 4 images is the sum of the sums over 2, whatever is ignored in them.
+        Recipe recipe = Plain with { BatchSize = 4, SummedLoss = true, LearningRate = 1e-5 };
+        double[] large = Array.ConvertAll(Trained(recipe), v => (double)v);
+        TensorAssert.Close(large, Trained(recipe with { BatchSize = 2, AccumulateBatches = 2 }), 1e-5);
+        Assert.Throws<Xunit.Sdk.FailException>(() => TensorAssert.Close(large, Trained(recipe with { BatchSize = 2, AccumulateBatches = 2, LearningRate = 5e-6 }), 1e-5));
+
+        float[] Trained(Recipe recipe)
+        {
+            using var own = new TinyRun();
+            SemanticModel model = Pointwise(summed: true);
+            TinyRun.Train(model, recipe, own.Folder, new Squares(8));
+            return [.. model.Network.StateDict().SelectMany(s => s.Tensor.ToArray())];
+        }
+    }
+
+    [Fact]
+    public void Clipping_bounds_the_gradient_of_the_whole_step()
+    {
+        SemanticModel model = Pointwise(summed: true);
+        double[] before = Values(model);
+        Recipe recipe = Plain with { SummedLoss = true, AccumulateBatches = 4, BatchSize = 1, LearningRate = 0.5, Momentum = 0, WeightDecay = 0, ClipGradientNorm = 0.25 };
+        Assert.Equal(1, TinyRun.Train(model, recipe, run.Folder, new Squares(4)).Step);
+        Assert.Equal(0.5 * 0.25, Math.Sqrt(Values(model).Zip(before, (a, b) => (a - b) * (a - b)).Sum()), 1e-6);
+    }
+
+    [Fact]
+    public void Biases_learn_at_their_own_multiple_of_the_rate_and_without_decay()
+    {
+        SemanticModel model = Pointwise();
+        Batch batch = new([new Squares(2).Load(0), new Squares(2).Load(1)]);
+        model.Loss(batch).Total.Backward();
+        (string Name, double[] Values, double[] Gradient)[] before = [.. model.Network.NamedParameters().Select(p =>
+            (p.Name, Doubles(p.Tensor), Doubles(p.Tensor.Gradient!)))];
+        model.Network.ZeroGrad();
+        Recipe recipe = Plain with { BatchSize = 2, LearningRate = 0.1, Momentum = 0, WeightDecay = 0.5, BiasLearningRateScale = 2, BiasWeightDecay = 0 };
+        TinyRun.Train(model, recipe, run.Folder, new Squares(2));
+        foreach ((string name, double[] values, double[] gradient) in before)
+        {
+            double[] expected = [.. values.Zip(gradient, (w, g) => name == "bias" ? w - (0.2 * g) : w - (0.1 * (g + (0.5 * w))))];
+            TensorAssert.Close(expected, model.Network.NamedParameters().Single(p => p.Name == name).Tensor, 1e-5, name);
+        }
+    }
+
+    [Fact]
+    public void Biases_apart_make_a_group_beside_each_other_group()
+    {
+        SemanticModel model = TinyRun.Fcn();
+        Optimizer optimizer = new Recipe { BiasLearningRateScale = 2, BiasWeightDecay = 0 }.MakeOptimizer(model);
+        Assert.Equal([(1, null), (2, 0), (10, null), (20, 0)], optimizer.Groups.Select(g => (g.LearningRateScale, g.WeightDecay)));
+        Assert.Equal(model.Network.NamedParameters().Count(), optimizer.Groups.Sum(g => g.Parameters.Count));
+        Assert.All(optimizer.Groups[1].Parameters.Concat(optimizer.Groups[3].Parameters), p => Assert.EndsWith(".bias", p.Name, StringComparison.Ordinal));
+        Assert.DoesNotContain(optimizer.Groups[0].Parameters.Concat(optimizer.Groups[2].Parameters), p => p.Name.EndsWith(".bias", StringComparison.Ordinal));
+        Assert.Equal([(1, null), (1, 0)], new Recipe { BiasWeightDecay = 0 }.MakeOptimizer(Pointwise()).Groups.Select(g => (g.LearningRateScale, g.WeightDecay)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_is_frozen_keeps_its_values_and_the_rest_learns(bool checkpointing)
+    {
+        Recipe recipe = TinyRun.UNetRecipe with { CropSize = [24, 24], Frozen = ["backbone.conv1", "backbone.layer", "aux_classifier"], Checkpointing = checkpointing };
+        SemanticModel model = TinyRun.Fcn();
+        Dictionary<string, float[]> before = model.Network.NamedParameters().ToDictionary(p => p.Name, p => p.Tensor.ToArray());
+        TinyRun.Train(model, recipe, run.Folder, steps: 2);
+        model = TinyRun.Fcn();
+        TinyRun.Train(model, recipe, run.Folder); // the rest of it, resumed
+        foreach ((string name, Tensor tensor) in model.Network.NamedParameters())
+        {
+            if (recipe.Frozen.Any(f => name.StartsWith(f, StringComparison.Ordinal))) TensorAssert.SameBits(before[name], tensor.Span, name);
+            else Assert.False(before[name].AsSpan().SequenceEqual(tensor.Span), name);
+            Assert.Null(tensor.Gradient);
+        }
+        string[] state = [.. TinyRun.Tensors(run.Folder.Last).Keys.Where(k => k.StartsWith("training/momentum.", StringComparison.Ordinal))];
+        Assert.Contains("training/momentum.backbone.bn1.weight", state);
+        Assert.DoesNotContain(state, k => k.Contains("backbone.layer", StringComparison.Ordinal) || k.Contains("aux_", StringComparison.Ordinal));
+        using var whole = new TinyRun();
+        TinyRun.Train(TinyRun.Fcn(), recipe with { Checkpointing = false }, whole.Folder);
+        SortedDictionary<string, float[]> expected = TinyRun.Tensors(whole.Folder.Last), actual = TinyRun.Tensors(run.Folder.Last);
+        Assert.Equal(expected.Keys, actual.Keys);
+        foreach ((string name, float[] values) in expected) TensorAssert.SameBits(values, actual[name], name);
+    }
+
+    [Fact]
+    public void Whole_images_of_any_size_train_without_a_crop()
+    {
+        var sizes = new List<(int, int)>();
+        var network = new Conv2d(new Philox(5), 3, 2, 1);
+        var model = new SemanticModel("pointwise", network, Seen, minimumSize: 1) { Classes = new Squares(1).Classes };
+        TinyRun.Train(model, Plain with { BatchSize = 1 }, run.Folder, new Squares(3, side: 27));
+        Assert.Equal([(27, 27), (27, 27), (27, 27)], sizes);
+
+        SemanticLogits Seen(Tensor x)
+        {
+            sizes.Add((x.Shape[1], x.Shape[2]));
+            return new SemanticLogits(network.Forward(x));
         }
     }
 
@@ -229,12 +331,19 @@ public sealed class TrainerTests : IDisposable
         static Model Model() => TinyRun.UNetRecipe.NewModel(new Squares(1).Classes);
     }
 
+    /// <summary>One epoch over images as they are.</summary>
+    private static Recipe Plain => TinyRun.UNetRecipe with { Epochs = 1, BaseSize = null, CropSize = null, ColorJitter = 0, FlipProbability = 0, WarmupEpochs = 0, Schedule = ScheduleKind.Constant };
+
     /// <summary>One 1×1 convolution: what comes out of it can be computed by hand.</summary>
-    private static SemanticModel Pointwise()
+    private static SemanticModel Pointwise(bool summed = false)
     {
         var network = new Conv2d(new Philox(5), 3, 2, 1);
-        return new SemanticModel("pointwise", network, x => new SemanticLogits(network.Forward(x)), minimumSize: 1) { Classes = new Squares(1).Classes };
+        return new SemanticModel("pointwise", network, x => new SemanticLogits(network.Forward(x)), minimumSize: 1) { Classes = new Squares(1).Classes, LossOptions = new SemanticLossOptions { Summed = summed } };
     }
+
+    private static double[] Values(Model model) => [.. model.Network.StateDict().SelectMany(s => Doubles(s.Tensor))];
+
+    private static double[] Doubles(Tensor tensor) => Array.ConvertAll(tensor.ToArray(), v => (double)v);
 
     /// <summary>Some of the squares.</summary>
     private sealed class Renamed(int[] indices) : Dataset

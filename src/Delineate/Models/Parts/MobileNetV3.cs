@@ -10,6 +10,9 @@ namespace Delineate.Models.Parts;
 /// </summary>
 internal sealed class MobileNetV3 : Module
 {
+    /// <summary>torchvision's <c>mobilenet_v3_large</c> under the names of the networks that are built on one.</summary>
+    public static readonly BackboneNames Names = new("classifier.", [("features.", "backbone.")]);
+
     private const float Epsilon = 1e-3f, Momentum = 0.01f; // of its normalisations, unlike other networks'
 
     // Input channels, kernel, expanded channels, output channels, squeeze-and-excitation, hard swish, stride, in the dilated part.

@@ -24,6 +24,9 @@ public sealed record ResNetOptions
 
     /// <summary>Divides every channel count: a narrow network for small tasks and tests.</summary>
     public int WidthDivisor { get; init; } = 1;
+
+    /// <summary>Makes the normalisation of so many channels that follows each convolution.</summary>
+    public Func<int, BatchNormLayer> Norm { get; init; } = channels => new BatchNorm2d(channels);
 }
 
 /// <summary>The maps after each stage, [N, H/4, W/4, C1] first. The later ones are as small as the output stride says.</summary>
@@ -57,7 +60,7 @@ public class ResNet : Module
         int width = 64 / options.WidthDivisor;
         stem = new Stem(
             Child("conv1", new Conv2d(random, 3, width, 7, stride: 2, padding: 3, bias: false, initializer: Init.KaimingNormalFanOut)),
-            Child("bn1", new BatchNorm2d(width)));
+            Child("bn1", options.Norm(width)));
         (int channels, int stride, int dilation) = (width, 4, 1);
         layer1 = Child("layer1", Stage(width, 1, blocks[0]));
         layer2 = Child("layer2", Stage(width * 2, 2, blocks[1]));
@@ -76,8 +79,8 @@ public class ResNet : Module
                 int blockDilation = options.HybridDilation && dilation > 1 && i / 3 < count / 3 ? dilation - 1 + (i % 3) : dilation; // blocks beyond whole threes keep it
                 (int blockStride, int firstDilation) = (i == 0 ? step : 1, i == 0 && !options.HybridDilation ? before : blockDilation);
                 stage.Add(bottleneck
-                    ? new Bottleneck(random, channels, inner, blockStride, firstDilation)
-                    : new BasicBlock(random, channels, inner, blockStride, firstDilation, blockDilation));
+                    ? new Bottleneck(random, options.Norm, channels, inner, blockStride, firstDilation)
+                    : new BasicBlock(random, options.Norm, channels, inner, blockStride, firstDilation, blockDilation));
                 channels = bottleneck ? inner * Bottleneck.Expansion : inner;
             }
             return new Sequential(stage);
@@ -102,7 +105,7 @@ public class ResNet : Module
     /// What comes before the stages. [N, H, W, 3] → [N, H/4, W/4, C]. Its parts are the network's children, so that their names have no
     /// prefix.
     /// </summary>
-    private sealed class Stem(Conv2d conv, BatchNorm2d bn) : Layer
+    private sealed class Stem(Conv2d conv, BatchNormLayer bn) : Layer
     {
         protected override Tensor Apply(Tensor x)
         {
@@ -118,18 +121,18 @@ public class ResNet : Module
 internal sealed class BasicBlock : Layer
 {
     private readonly Conv2d conv1, conv2;
-    private readonly BatchNorm2d bn1, bn2;
+    private readonly BatchNormLayer bn1, bn2;
     private readonly Shortcut? downsample;
 
     // Where a stage dilates instead of striding, its first convolution still walks the old grid and its second the new, wider one. So every second
     // value of the map equals the striding network's. torchvision refuses dilation in this block; in the bottleneck it does the same.
-    public BasicBlock(Philox random, int inChannels, int channels, int stride, int firstDilation, int dilation)
+    public BasicBlock(Philox random, Func<int, BatchNormLayer> norm, int inChannels, int channels, int stride, int firstDilation, int dilation)
     {
         conv1 = Child("conv1", new Conv2d(random, inChannels, channels, 3, stride, padding: firstDilation, firstDilation, bias: false, initializer: Init.KaimingNormalFanOut));
-        bn1 = Child("bn1", new BatchNorm2d(channels));
+        bn1 = Child("bn1", norm(channels));
         conv2 = Child("conv2", new Conv2d(random, channels, channels, 3, padding: dilation, dilation: dilation, bias: false, initializer: Init.KaimingNormalFanOut));
-        bn2 = Child("bn2", new BatchNorm2d(channels));
-        if (stride != 1 || inChannels != channels) downsample = Child("downsample", new Shortcut(random, inChannels, channels, stride));
+        bn2 = Child("bn2", norm(channels));
+        if (stride != 1 || inChannels != channels) downsample = Child("downsample", new Shortcut(random, norm, inChannels, channels, stride));
     }
 
     protected override bool IsBlock => true;
@@ -151,19 +154,19 @@ internal sealed class Bottleneck : Layer
 {
     public const int Expansion = 4;
     private readonly Conv2d conv1, conv2, conv3;
-    private readonly BatchNorm2d bn1, bn2, bn3;
+    private readonly BatchNormLayer bn1, bn2, bn3;
     private readonly Shortcut? downsample;
 
-    public Bottleneck(Philox random, int inChannels, int channels, int stride, int dilation)
+    public Bottleneck(Philox random, Func<int, BatchNormLayer> norm, int inChannels, int channels, int stride, int dilation)
     {
         int outChannels = channels * Expansion;
         conv1 = Child("conv1", new Conv2d(random, inChannels, channels, 1, bias: false, initializer: Init.KaimingNormalFanOut));
-        bn1 = Child("bn1", new BatchNorm2d(channels));
+        bn1 = Child("bn1", norm(channels));
         conv2 = Child("conv2", new Conv2d(random, channels, channels, 3, stride, padding: dilation, dilation, bias: false, initializer: Init.KaimingNormalFanOut));
-        bn2 = Child("bn2", new BatchNorm2d(channels));
+        bn2 = Child("bn2", norm(channels));
         conv3 = Child("conv3", new Conv2d(random, channels, outChannels, 1, bias: false, initializer: Init.KaimingNormalFanOut));
-        bn3 = Child("bn3", new BatchNorm2d(outChannels));
-        if (stride != 1 || inChannels != outChannels) downsample = Child("downsample", new Shortcut(random, inChannels, outChannels, stride));
+        bn3 = Child("bn3", norm(outChannels));
+        if (stride != 1 || inChannels != outChannels) downsample = Child("downsample", new Shortcut(random, norm, inChannels, outChannels, stride));
     }
 
     protected override bool IsBlock => true;
@@ -183,12 +186,12 @@ internal sealed class Bottleneck : Layer
 internal sealed class Shortcut : Layer
 {
     private readonly Conv2d conv;
-    private readonly BatchNorm2d bn;
+    private readonly BatchNormLayer bn;
 
-    public Shortcut(Philox random, int inChannels, int outChannels, int stride)
+    public Shortcut(Philox random, Func<int, BatchNormLayer> norm, int inChannels, int outChannels, int stride)
     {
         conv = Child("0", new Conv2d(random, inChannels, outChannels, 1, stride, bias: false, initializer: Init.KaimingNormalFanOut));
-        bn = Child("1", new BatchNorm2d(outChannels));
+        bn = Child("1", norm(outChannels));
     }
 
     protected override Tensor Apply(Tensor x) => bn.Forward(conv.Forward(x));

@@ -1,0 +1,71 @@
+using System.Globalization;
+using Delineate.Data;
+using Delineate.Imaging;
+using Delineate.Inference;
+using Delineate.Metrics;
+using Delineate.Models;
+using Delineate.Tensors;
+
+namespace Delineate.Bench;
+
+/// <summary>
+/// How far labels through windows agree with those of the whole image: <c>seams WEIGHTS DATA COUNT WINDOW[:OVERLAP]...</c>, such as
+/// <c>seams best.safetensors camvid 101 224x224 256x256:0.5</c>. The first images of the validation split are taken at the size that the model sees them at.
+/// </summary>
+internal static class SeamCheck
+{
+    private static readonly double Scale = double.Parse(Environment.GetEnvironmentVariable("SCALE") ?? "1", CultureInfo.InvariantCulture);
+
+    public static int Run(string[] args)
+    {
+        if (args.Length < 4)
+        {
+            Console.Error.WriteLine("usage: Delineate.Bench seams WEIGHTS DATA COUNT HxW[:OVERLAP]...");
+            return 2;
+        }
+        Model model = ModelFile.Load(args[0]);
+        Dataset data = DatasetCatalog.Open(args[1], "val");
+        int count = Math.Min(data.Count, int.Parse(args[2], CultureInfo.InvariantCulture));
+        var whole = new Row("whole", new Predictor(model, new PredictorOptions { Scales = [Scale] }), model);
+        Row[] rows = [.. args[3..].Select(text => new Row(text, new Predictor(model, Options(text)), model))];
+        for (int i = 0; i < count; i++)
+        {
+            Sample sample = data.Load(i);
+            byte[] labels = whole.Add(sample, null);
+            foreach (Row row in rows) row.Add(sample, labels);
+        }
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{model.Name}, {count} images"));
+        foreach (Row row in (Row[])[whole, .. rows]) Console.WriteLine(row);
+        return 0;
+    }
+
+    private static PredictorOptions Options(string text)
+    {
+        string[] parts = text.Split(':', 'x');
+        var options = new PredictorOptions { Scales = [Scale], Window = (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture)) };
+        return parts.Length > 2 ? options with { Overlap = double.Parse(parts[2], CultureInfo.InvariantCulture) } : options;
+    }
+
+    private sealed class Row(string name, Predictor predictor, Model model)
+    {
+        private readonly ConfusionMatrix truth = new(model.Classes.Count, model.Classes.IgnoreIndex);
+        private readonly List<double> agreements = [];
+        private long equal, pixels, windows;
+
+        public byte[] Add(Sample sample, byte[]? whole)
+        {
+            int all = 1;
+            LabelMap labels = predictor.Predict(sample.Image, (_, count) => all = count).Semantic!;
+            windows += all;
+            truth.Add(sample.Annotation.Semantic!, labels);
+            int same = labels.Labels.Zip(whole ?? labels.Labels).Count(p => p.First == p.Second);
+            (equal, pixels) = (equal + same, pixels + labels.Labels.Length);
+            agreements.Add((double)same / labels.Labels.Length);
+            return labels.Labels;
+        }
+
+        public override string ToString() => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{name,-14} {(double)windows / agreements.Count,5:F1} windows an image   agreement {100.0 * equal / pixels:F3} %, worst image {100 * agreements.Min():F2} %, {agreements.Count(a => a >= 0.995)} of {agreements.Count} images at 99.5 % or more   mean IoU {truth.Scores(model.Classes.Names).MeanIou:F4}");
+    }
+}

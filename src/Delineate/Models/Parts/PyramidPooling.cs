@@ -1,0 +1,57 @@
+using Delineate.Tensors;
+
+namespace Delineate.Models.Parts;
+
+/// <summary>
+/// Regions of a pyramid as maps of one size: each is pooled (RoIAlign; He et al. 2017) from the map that suits its own size (Lin et al. 2017, equation 1), from
+/// stride 4 for the smallest to stride 32 for those of 448 pixels a side and more.
+/// </summary>
+internal static class PyramidPooling
+{
+    private const int FirstStride = 4, Levels = 4, Samples = 2; // of each bin, a side
+    private const float CanonicalSide = 224; // a box of this size belongs to the map of stride 16: an ImageNet network's input
+    private const int CanonicalLevel = 4, FirstLevel = 2;
+    private const float Margin = 1e-6f; // for boxes that lie on a border but for rounding
+
+    /// <summary>The regions of all images, one image after the other. [N, h, w, C] maps and 4·Kₙ floats of boxes each → [ΣKₙ, size, size, C].</summary>
+    public static Tensor Pool(IReadOnlyList<Tensor> pyramid, IReadOnlyList<float[]> boxes, int size)
+    {
+        int count = boxes.Sum(b => b.Length / 4), row = 0;
+        var members = new List<int>[Levels];
+        var regions = new List<float>[Levels];
+        for (int level = 0; level < Levels; level++) (members[level], regions[level]) = ([], []);
+        for (int image = 0; image < boxes.Count; image++)
+        {
+            for (int i = 0; i < boxes[image].Length; i += 4, row++)
+            {
+                ReadOnlySpan<float> box = boxes[image].AsSpan(i, 4);
+                int level = Level(box);
+                members[level].Add(row);
+                regions[level].Add(image);
+                regions[level].AddRange(box);
+            }
+        }
+        var (parts, places) = (new List<Tensor>(), new int[count]);
+        int at = 0;
+        for (int level = 0; level < Levels; level++)
+        {
+            if (members[level].Count == 0) continue;
+            Tensor rois = Tensor.From(regions[level].ToArray(), [members[level].Count, 5]);
+            parts.Add(pyramid[level].RoiAlign(rois, size, 1f / (FirstStride << level), Samples));
+            foreach (int member in members[level]) places[member] = at++;
+        }
+        return parts.Count switch
+        {
+            0 => Tensor.Empty([0, size, size, pyramid[0].Shape[3]]),
+            1 => parts[0],
+            _ => Tensor.Concat(parts.ToArray(), 0).IndexSelect(0, places),
+        };
+    }
+
+    private static int Level(ReadOnlySpan<float> box)
+    {
+        float side = MathF.Sqrt((box[2] - box[0]) * (box[3] - box[1]));
+        float level = MathF.Floor(CanonicalLevel + MathF.Log2(side / CanonicalSide) + Margin);
+        return Math.Clamp((int)level, FirstLevel, FirstLevel + Levels - 1) - FirstLevel;
+    }
+}
