@@ -16,6 +16,19 @@ public sealed class PyTorchFileTests
     [InlineData("unet")]
     [InlineData("unet_bilinear")]
     [InlineData("vgg16")]
+    [InlineData("fcn8s")]
+    [InlineData("fcn16s")]
+    [InlineData("fcn32s")]
+    [InlineData("fcn8s_once")]
+    [InlineData("fcn8s_grad")]
+    [InlineData("fcn_resnet50_legacy")]
+    [InlineData("deeplabv3_resnet50")]
+    [InlineData("lraspp_mobilenet_v3_large")]
+    [InlineData("fasterrcnn_resnet50_fpn")]
+    [InlineData("maskrcnn_resnet18_fpn")]
+    [InlineData("maskrcnn_resnet50_fpn")]
+    [InlineData("maskrcnn_resnet50_fpn_v2")]
+    [InlineData("keypointrcnn_resnet50_fpn")]
     public void Real_checkpoints_have_the_names_and_shapes_of_their_list(string folder)
     {
         Golden golden = Golden.Reference(folder);
