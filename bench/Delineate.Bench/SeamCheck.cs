@@ -9,28 +9,29 @@ using Delineate.Tensors;
 namespace Delineate.Bench;
 
 /// <summary>
-/// How far labels through windows agree with those of the whole image: <c>seams WEIGHTS DATA COUNT WINDOW[:OVERLAP]...</c>, such as
-/// <c>seams best.safetensors camvid 101 224x224 256x256:0.5</c>. The first images of the validation split are taken at the size that the model sees them at.
+/// How far labels through windows agree with those of the whole image: <c>seams WEIGHTS DATA COUNT SCALE WINDOW[:CONTEXT]...</c>, such as
+/// <c>seams best.safetensors camvid 101 1 256x256 256x256:0</c>. The first images of the validation split are enlarged or reduced before.
 /// </summary>
 internal static class SeamCheck
 {
-    private static readonly double Scale = double.Parse(Environment.GetEnvironmentVariable("SCALE") ?? "1", CultureInfo.InvariantCulture);
-
     public static int Run(string[] args)
     {
-        if (args.Length < 4)
+        if (args.Length < 5)
         {
-            Console.Error.WriteLine("usage: Delineate.Bench seams WEIGHTS DATA COUNT HxW[:OVERLAP]...");
+            Console.Error.WriteLine("usage: Delineate.Bench seams WEIGHTS DATA COUNT SCALE HxW[:CONTEXT]...");
             return 2;
         }
         Model model = ModelFile.Load(args[0]);
         Dataset data = DatasetCatalog.Open(args[1], "val");
         int count = Math.Min(data.Count, int.Parse(args[2], CultureInfo.InvariantCulture));
-        var whole = new Row("whole", new Predictor(model, new PredictorOptions { Scales = [Scale] }), model);
-        Row[] rows = [.. args[3..].Select(text => new Row(text, new Predictor(model, Options(text)), model))];
+        double scale = double.Parse(args[3], CultureInfo.InvariantCulture);
+        var whole = new Row("whole", new Predictor(model), model);
+        Row[] rows = [.. args[4..].Select(text => new Row(text, new Predictor(model, Options(text)), model))];
         for (int i = 0; i < count; i++)
         {
             Sample sample = data.Load(i);
+            (int height, int width) = ((int)(sample.Image.Height * scale), (int)(sample.Image.Width * scale));
+            sample = sample with { Image = sample.Image.Resize(height, width), Annotation = new Annotation { Semantic = sample.Annotation.Semantic!.Resize(height, width) } };
             byte[] labels = whole.Add(sample, null);
             foreach (Row row in rows) row.Add(sample, labels);
         }
@@ -41,9 +42,9 @@ internal static class SeamCheck
 
     private static PredictorOptions Options(string text)
     {
-        string[] parts = text.Split(':', 'x');
-        var options = new PredictorOptions { Scales = [Scale], Window = (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture)) };
-        return parts.Length > 2 ? options with { Overlap = double.Parse(parts[2], CultureInfo.InvariantCulture) } : options;
+        int[] numbers = [.. text.Split(':', 'x').Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
+        var options = new PredictorOptions { Window = (numbers[0], numbers[1]) };
+        return numbers.Length > 2 ? options with { Context = numbers[2] } : options;
     }
 
     private sealed class Row(string name, Predictor predictor, Model model)
