@@ -22,8 +22,8 @@ internal static class SlidingBench
         if (args.Length > 1) ThreadTeam.Threads = int.Parse(args[1], CultureInfo.InvariantCulture);
         var classifier = new PatchClassifier(new Philox(1), new PatchClassifierOptions { NumClasses = Classes });
         classifier.Train(false);
-        Console.WriteLine(Invariant($"image {image}, patches of {classifier.Options.PatchSize}, {Classes} classes, {ThreadTeam.Threads} threads; share: of the processor's time that was ours"));
-        Console.WriteLine("scores at     form               ms an image   multiply-adds   GFLOP/s   share   peak after   runs");
+        Console.WriteLine(Invariant($"image {image}, patches of {classifier.Options.PatchSize}, {Classes} classes, {ThreadTeam.Threads} threads"));
+        Console.WriteLine("scores at     form               ms an image   processor ms   multiply-adds   GFLOP/s   peak after   runs");
         return new[] { 1, classifier.Stride }.Max(step => Compare(classifier, image, step)) <= Tolerance ? 0 : 1;
     }
 
@@ -43,11 +43,11 @@ internal static class SlidingBench
         Classify(one, framed, corners.AsSpan(0, Math.Min(corners.Length, SlidingWindowModel.PatchesAtOnce)), patch, scores); // compiles and packs
         shared.Run(framed);
         string pixels = step == 1 ? "every pixel" : $"every {step}th";
-        double slow = Measure(pixels, "patch by patch", each * corners.Length, () => Classify(one, framed, corners, patch, scores));
-        double quick = Measure(pixels, step == 1 ? "dilated network" : "strided network", once, () => shared.Run(framed).Span.CopyTo(together));
+        (double slow, double slowWork) = Measure(pixels, "patch by patch", each * corners.Length, () => Classify(one, framed, corners, patch, scores));
+        (double quick, double quickWork) = Measure(pixels, step == 1 ? "dilated network" : "strided network", once, () => shared.Run(framed).Span.CopyTo(together));
         double largest = scores.Max(Math.Abs), difference = 0;
         for (int i = 0; i < scores.Length; i++) difference = Math.Max(difference, Math.Abs(scores[i] - together[i]));
-        Console.WriteLine(Invariant($"{pixels,-13} {slow / quick:F1} times the time, {(double)each * corners.Length / once:F1} times the multiply-adds; the scores differ by {difference / largest:E1} of the largest"));
+        Console.WriteLine(Invariant($"{pixels,-13} {slow / quick:F1} times the time, {slowWork / quickWork:F1} times the processor's, {(double)each * corners.Length / once:F1} times the multiply-adds; the scores differ by {difference / largest:E1} of the largest"));
         return difference / largest;
     }
 
@@ -63,12 +63,15 @@ internal static class SlidingBench
         }
     }
 
-    /// <summary>Prints and returns the median time of a form in milliseconds.</summary>
-    private static double Measure(string pixels, string form, long multiplyAdds, Action run)
+    /// <summary>
+    /// Prints and returns the median time of a form and its mean processor time, all threads together, in milliseconds. On an undisturbed machine the second is
+    /// the first times the threads that had work; where others take turns on the processors it says more.
+    /// </summary>
+    private static (double Ms, double ProcessorMs) Measure(string pixels, string form, long multiplyAdds, Action run)
     {
         using var process = Process.GetCurrentProcess();
         var times = new List<double>();
-        (long start, TimeSpan before) = (Stopwatch.GetTimestamp(), process.TotalProcessorTime);
+        TimeSpan before = process.TotalProcessorTime;
         while (times.Sum() < LeastMs)
         {
             using MemoryScope scope = TensorMemory.Scope();
@@ -77,12 +80,12 @@ internal static class SlidingBench
             times.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
         }
         process.Refresh();
-        double share = (process.TotalProcessorTime - before) / Stopwatch.GetElapsedTime(start) / ThreadTeam.Threads;
+        double work = (process.TotalProcessorTime - before).TotalMilliseconds / times.Count;
         times.Sort();
         double ms = (times[(times.Count - 1) / 2] + times[times.Count / 2]) / 2;
         Console.WriteLine(Invariant(
-            $"{pixels,-13} {form,-17} {ms,12:F1}   {multiplyAdds / 1e9,11:F2} G   {2 * multiplyAdds / ms / 1e6,7:F0}   {share,5:P0}   {PeakRate.Best(ThreadTeam.Threads),10:F0}   {times.Count,4}"));
-        return ms;
+            $"{pixels,-13} {form,-17} {ms,12:F1}   {work,12:F1}   {multiplyAdds / 1e9,11:F2} G   {2 * multiplyAdds / ms / 1e6,7:F0}   {PeakRate.Best(ThreadTeam.Threads),10:F0}   {times.Count,4}"));
+        return (ms, work);
     }
 
     private static Size2d Parse(string text) => text.Split('x') is [var height, var width]
