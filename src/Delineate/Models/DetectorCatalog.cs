@@ -44,8 +44,11 @@ internal static class DetectorCatalog
     }
 
     /// <summary>The classes of published weights: COCO's where their number is COCO's, else numbered ones after the background.</summary>
-    public static ClassTable PublishedClasses(string name, int count) => new(
-        NamesPublishedClasses(name, count) ? Published(name) : Enumerable.Range(0, count).Select(i => i == 0 ? CocoLabels.Background : $"class {i}")) { Background = 0 };
+    public static ClassTable PublishedClasses(string name, int count)
+    {
+        IEnumerable<string> names = NamesPublishedClasses(name, count) ? Published(name) : Enumerable.Range(0, count).Select(i => i == 0 ? CocoLabels.Background : $"class {i}");
+        return new ClassTable(names) { Background = 0 };
+    }
 
     /// <summary>True where the classes of published weights are known by name.</summary>
     public static bool NamesPublishedClasses(string name, int count) => count == Published(name).Count;
