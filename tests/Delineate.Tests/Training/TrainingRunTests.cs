@@ -82,7 +82,9 @@ public sealed class TrainingRunTests : IDisposable
         NewRun(undisturbed).Run();
         Cancelled(resumed, afterSteps: 8); // two of the second stage
         File.Delete(Path.Combine(resumed.Path, "stage1", "last.safetensors"));
-        NewRun(resumed).Run();
+        var stages = new List<int>();
+        NewRun(resumed, epochDone: (s, _) => stages.Add(s.Number)).Run();
+        Assert.Equal([2, 3, 3], stages);
         SameBits("stage1");
     }
 
