@@ -23,7 +23,8 @@ internal static unsafe class Rois
         if (rois.Shape.Rank != 2 || rois.Shape[1] != Width) throw new ShapeException($"{op} takes rois of [K, 5] (image, x1, y1, x2, y2), got {rois.Shape}");
         if (output.Height < 1 || output.Width < 1 || x.Shape[1] == 0 || x.Shape[2] == 0)
             throw new ShapeException($"{op} takes a height and width of at least 1, got input {x.Shape} and output {output}");
-        if (!(spatialScale > 0 && float.IsFinite(spatialScale))) throw new ArgumentOutOfRangeException(nameof(spatialScale), spatialScale, $"{op} takes a positive scale from the boxes' pixels to the map's");
+        if (!(spatialScale > 0 && float.IsFinite(spatialScale)))
+            throw new ArgumentOutOfRangeException(nameof(spatialScale), spatialScale, $"{op} takes a positive scale from the boxes' pixels to the map's");
     }
 
     /// <summary>One row, brought to the map's scale.</summary>

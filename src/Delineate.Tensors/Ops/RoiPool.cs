@@ -6,7 +6,8 @@ namespace Delineate.Tensors;
 public static unsafe class RoiPoolOp
 {
     private const int MostPixels = 1 << 24; // whole numbers that a float holds: a winner's place
-    private const int GradientPieceChannels = 32;
+    private const int GradientPieceRows = 8;
+    private const int ManyCells = 32; // above it the winners of a bin are visited one by one, not its pixels
 
     /// <summary>
     /// Rounds each region to whole pixels, both edges included, cuts it into OH × OW bins and takes the largest value of each; bins share pixels where
@@ -23,7 +24,8 @@ public static unsafe class RoiPoolOp
         Rois.Validate(x, rois, outputSize, spatialScale);
         Shape output = [rois.Shape[0], outputSize.Height, outputSize.Width, x.Shape[3]];
         if (Tracer.Current is { } tracer) return tracer.Add(new TracedRoiPool(outputSize, spatialScale), output, x, rois);
-        if (x.WantsGrad && (long)x.Shape[1] * x.Shape[2] > MostPixels) throw new ShapeException($"RoiPool remembers winners on maps of at most {MostPixels} pixels, got {x.Shape}");
+        if (x.WantsGrad && (long)x.Shape[1] * x.Shape[2] > MostPixels)
+            throw new ShapeException($"RoiPool remembers winners on maps of at most {MostPixels} pixels, got {x.Shape}");
         Tensor y = Tensor.Empty(output);
         Tensor? winners = x.WantsGrad ? Tensor.Empty(output) : null;
         Forward(spatialScale, x.Shape, Pinned.Of(x), x.Shape[3], Pinned.Of(rois), output, Pinned.Of(y), Pinned.OfOptional(winners)).Run();
@@ -31,9 +33,8 @@ public static unsafe class RoiPoolOp
         GC.KeepAlive(rois);
         if (winners is null) return y;
         Shape shape = x.Shape;
-        int[] images = new int[output[0]];
-        for (int k = 0; k < images.Length; k++) images[k] = (int)rois.Span[k * Rois.Width];
-        return Autograd.Record(y, x, dy => Backward(dy, winners, images, shape), read: []);
+        Tensor kept = rois.Clone(); // nobody's gradient reads them for us
+        return Autograd.Record(y, x, dy => Backward(spatialScale, dy, winners, kept, shape), read: []);
     }
 
     /// <summary>Pixels of x are <paramref name="xPixel"/> floats apart; <paramref name="winners"/> may be null.</summary>
@@ -56,34 +57,30 @@ public static unsafe class RoiPoolOp
         });
     }
 
-    /// <summary>Each piece is a range of an image's channels, to which it gives what every region sends there, in the regions' order.</summary>
-    private static Tensor Backward(Tensor dy, Tensor winners, int[] images, Shape input)
+    /// <summary>Each piece is a band of an image's rows, to which it gives what every region sends there, in the regions' order.</summary>
+    private static Tensor Backward(float spatialScale, Tensor dy, Tensor winners, Tensor rois, Shape input)
     {
         Tensor dx = Tensor.Empty(input);
-        (int batch, int pixels, int channels) = (input[0], input[1] * input[2], input[3]);
-        int parts = (channels + GradientPieceChannels - 1) / GradientPieceChannels, cells = dy.Shape[1] * dy.Shape[2];
-        float* from = Pinned.Of(dy), places = Pinned.Of(winners), to = Pinned.Of(dx);
-        ThreadTeam.Run(batch * parts, piece =>
+        (int batch, int height, int width, int channels) = (input[0], input[1], input[2], input[3]);
+        Size2d bins = (dy.Shape[1], dy.Shape[2]);
+        int count = rois.Shape[0], length = dy.Shape.Product(1, 4), bands = (height + GradientPieceRows - 1) / GradientPieceRows;
+        float* boxes = Pinned.Of(rois), from = Pinned.Of(dy), places = Pinned.Of(winners), to = Pinned.Of(dx);
+        ThreadTeam.Run(dx.Length == 0 ? 0 : batch * bands, piece =>
         {
-            (int image, int first) = (piece / parts, piece % parts * GradientPieceChannels);
-            int count = Math.Min(GradientPieceChannels, channels - first);
-            float* map = to + ((long)image * pixels * channels) + first;
-            for (int p = 0; p < pixels; p++) new Span<float>(map + ((long)p * channels), count).Clear();
-            for (int k = 0; k < images.Length; k++)
+            (int image, int first) = (piece / bands, piece % bands * GradientPieceRows);
+            int stop = Math.Min(first + GradientPieceRows, height);
+            float* map = to + ((long)image * height * width * channels);
+            new Span<float>(map + ((long)first * width * channels), (stop - first) * width * channels).Clear();
+            for (int k = 0; k < count; k++)
             {
-                if (images[k] != image) continue;
-                for (int cell = 0; cell < cells; cell++)
-                {
-                    long at = ((((long)k * cells) + cell) * channels) + first;
-                    for (int c = 0; c < count; c++)
-                    {
-                        int pixel = (int)places[at + c];
-                        if (pixel >= 0) map[((long)pixel * channels) + c] += from[at + c];
-                    }
-                }
+                if (boxes[(long)k * Rois.Width] != image) continue;
+                Roi roi = Rois.Read(boxes, k, batch, spatialScale, nameof(RoiPool));
+                BinPixels rows = BinPixels.Of(roi.Y1, roi.Y2, bins.Height, height), columns = BinPixels.Of(roi.X1, roi.X2, bins.Width, width);
+                LaneLoop.Over(new BackwardKernel(bins, rows, columns, from + ((long)k * length), places + ((long)k * length), map, width, channels, first, stop), channels);
             }
         });
         winners.Block.Release();
+        rois.Block.Release();
         return dx;
     }
 
@@ -102,7 +99,8 @@ public static unsafe class RoiPoolOp
     }
 
     /// <summary>One region.</summary>
-    private readonly struct ForwardKernel(Size2d bins, BinPixels rows, BinPixels columns, float* image, int width, int xPixel, float* y, float* winners, int channels) : ILaneKernel
+    private readonly struct ForwardKernel(
+        Size2d bins, BinPixels rows, BinPixels columns, float* image, int width, int xPixel, float* y, float* winners, int channels) : ILaneKernel
     {
         public int Run<V>(int from, int to)
             where V : struct, ILanes<V>
@@ -133,11 +131,53 @@ public static unsafe class RoiPoolOp
                             for (int row = row0; row < row1; row++)
                             {
                                 float* cell = image + (((long)row * width) + column0) * xPixel + c;
-                                for (int column = column0; column < column1; column++, cell += xPixel) V.TakeLarger(ref best, ref place, V.Load(cell), V.All((row * width) + column));
+                                for (int column = column0; column < column1; column++, cell += xPixel)
+                                    V.TakeLarger(ref best, ref place, V.Load(cell), V.All((row * width) + column));
                             }
                             place.Store(winners + output + c);
                         }
                         best.Store(y + output + c);
+                    }
+                }
+            }
+            return end;
+        }
+    }
+
+    /// <summary>What one region gives to the rows first … stop − 1 of its image.</summary>
+    private readonly struct BackwardKernel(
+        Size2d bins, BinPixels rows, BinPixels columns, float* dy, float* winners, float* image, int width, int channels, int first, int stop) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            int end = to - ((to - from) % V.Count);
+            for (int bin = 0; bin < bins.Height * bins.Width; bin++)
+            {
+                (int row0, int row1) = rows.Of(bin / bins.Width);
+                (int column0, int column1) = columns.Of(bin % bins.Width);
+                (row0, row1) = (Math.Max(row0, first), Math.Min(row1, stop));
+                if (row0 >= row1 || column0 >= column1) continue;
+                float* gradient = dy + ((long)bin * channels), places = winners + ((long)bin * channels);
+                if ((row1 - row0) * (column1 - column0) > ManyCells)
+                {
+                    (int low, int high) = (row0 * width, row1 * width);
+                    for (int c = from; c < end; c++)
+                    {
+                        int pixel = (int)places[c];
+                        if (pixel >= low && pixel < high) image[((long)pixel * channels) + c] += gradient[c];
+                    }
+                    continue;
+                }
+                for (int row = row0; row < row1; row++)
+                {
+                    for (int column = column0; column < column1; column++)
+                    {
+                        int pixel = (row * width) + column;
+                        V number = V.All(pixel);
+                        float* cell = image + ((long)pixel * channels);
+                        for (int c = from; c < end; c += V.Count)
+                            (V.Load(cell + c) + V.WhereEqual(V.Load(places + c), number, V.Load(gradient + c))).Store(cell + c);
                     }
                 }
             }

@@ -61,7 +61,8 @@ public static class RegressionLosses
         public Vector<float> Apply(Vector<float> x, Vector<float> t)
         {
             Vector<float> difference = x - t;
-            return Vector.ConditionalSelect(Vector.Equals(difference, Vector<float>.Zero) | ~Vector.Equals(difference, difference), difference, Vector.CopySign(Vector<float>.One, difference));
+            Vector<int> isItself = Vector.Equals(difference, Vector<float>.Zero) | ~Vector.Equals(difference, difference);
+            return Vector.ConditionalSelect(isItself, difference, Vector.CopySign(Vector<float>.One, difference));
         }
     }
 
@@ -71,8 +72,8 @@ public static class RegressionLosses
         public Vector<float> Apply(Vector<float> x, Vector<float> t)
         {
             Vector<float> distance = Vector.Abs(x - t);
-            return Vector.ConditionalSelect(
-                Vector.LessThan(distance, new Vector<float>(beta)), distance * distance * new Vector<float>(0.5f) / new Vector<float>(beta), distance - new Vector<float>(0.5f * beta));
+            Vector<float> bend = new(beta), half = new(0.5f);
+            return Vector.ConditionalSelect(Vector.LessThan(distance, bend), distance * distance * half / bend, distance - (half * bend));
         }
     }
 

@@ -77,7 +77,8 @@ public sealed class BoxIouLossesTests
     public void Mistakes_are_named()
     {
         Assert.Throws<ShapeException>(() => Tensor.Zeros([2, 4]).GeneralizedIouLoss(Tensor.Zeros([1, 4])));
-        Assert.Contains("CompleteIouLoss takes boxes of [..., 4]", Assert.Throws<ShapeException>(() => Tensor.Zeros([4, 2]).CompleteIouLoss(Tensor.Zeros([4, 2]))).Message, StringComparison.Ordinal);
+        string message = Assert.Throws<ShapeException>(() => Tensor.Zeros([4, 2]).CompleteIouLoss(Tensor.Zeros([4, 2]))).Message;
+        Assert.Contains("CompleteIouLoss takes boxes of [..., 4]", message, StringComparison.Ordinal);
         Assert.Throws<ShapeException>(() => Tensor.Scalar(1).DistanceIouLoss(Tensor.Scalar(1)));
     }
 

@@ -56,7 +56,8 @@ public sealed class RoiAlignTests
         Tensor point = Tensor.From([0, 3, 4, 3, 4], [1, 5]);
         TensorAssert.SameBits(x.RoiAlign(Tensor.From([0, 3, 4, 4, 5], [1, 5]), 2, 1).Span, x.RoiAlign(point, 2, 1).Span);
         Assert.All(x.RoiAlign(point, 2, 1, aligned: true).ToArray(), v => Assert.Equal(0, v)); // no pixels, no samples
-        TensorAssert.Close(x.RoiAlign(Tensor.From([0, 3.5f, 4.5f, 3.5f, 4.5f], [1, 5]), 1, 1, 2, aligned: true), x.Slice(1, 4, 1).Slice(2, 3, 1)); // but here they all lie at the point
+        Tensor centre = Tensor.From([0, 3.5f, 4.5f, 3.5f, 4.5f], [1, 5]);
+        TensorAssert.Close(x.RoiAlign(centre, 1, 1, 2, aligned: true), x.Slice(1, 4, 1).Slice(2, 3, 1)); // but here they all lie at the point
     }
 
     [Fact]
@@ -130,7 +131,8 @@ public sealed class RoiAlignTests
         try
         {
             var head = new Head(Tensor.From(Regions(1, 9, 9, 3), [3, 5]));
-            OnnxWriter.Save(path, "test", (n, size) => Graph.TraceForAnySize(head, x => x.RoiAlign(head.Rois, (5, 7), 0.25f, ratio, aligned), [n, size.Height, size.Width, 3]), 1, new OnnxOptions());
+            OnnxWriter.Save(path, "test", (n, size) => Graph.TraceForAnySize(head,
+                x => x.RoiAlign(head.Rois, (5, 7), 0.25f, ratio, aligned), [n, size.Height, size.Width, 3]), 1, new OnnxOptions());
             OnnxReader file = OnnxReader.Read(path);
             Assert.Null(file.Fault());
             Assert.Equal(["Slice", "Reshape", "Cast", "Slice", "RoiAlign"], file.Nodes.Select(n => n.Op));

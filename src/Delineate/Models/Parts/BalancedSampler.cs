@@ -10,10 +10,12 @@ namespace Delineate.Models.Parts;
 /// <param name="positiveShare">The largest share of matched ones, 0…1.</param>
 public sealed class BalancedSampler(int batchSize, double positiveShare)
 {
-    private readonly int batchSize = batchSize >= 0 ? batchSize : throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize, "the candidates of an image are 0 or more");
+    private readonly int batchSize =
+        batchSize >= 0 ? batchSize : throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize, "the candidates of an image are 0 or more");
 
     private readonly double positiveShare =
-        positiveShare is >= 0 and <= 1 ? positiveShare : throw new ArgumentOutOfRangeException(nameof(positiveShare), positiveShare, "the share of matched candidates is 0…1");
+        positiveShare is >= 0 and <= 1 ? positiveShare
+        : throw new ArgumentOutOfRangeException(nameof(positiveShare), positiveShare, "the share of matched candidates is 0…1");
 
     /// <summary>
     /// The places of what was drawn, rising. Takes what <see cref="Matcher.Match"/> gave: 0 and more are matches, <see cref="Matcher.Background"/> is

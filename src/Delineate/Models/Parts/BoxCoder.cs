@@ -25,7 +25,7 @@ public sealed class BoxCoder(float wx, float wy, float ww, float wh)
     public void Encode(ReadOnlySpan<float> references, ReadOnlySpan<float> proposals, Span<float> deltas)
     {
         if (references.Length != proposals.Length || deltas.Length != proposals.Length || proposals.Length % 4 != 0)
-            throw new ShapeException($"Encode takes a reference for each proposal, four floats each, got {references.Length} and {proposals.Length} floats and room for {deltas.Length}");
+            throw new ShapeException($"Encode takes a reference for each proposal, four floats each, got {references.Length} and {proposals.Length} and room for {deltas.Length}");
         for (int i = 0; i < proposals.Length; i += 4)
         {
             Centred from = Centred.Of(proposals[i..]), to = Centred.Of(references[i..]);
@@ -50,7 +50,7 @@ public sealed class BoxCoder(float wx, float wy, float ww, float wh)
     public void Decode(ReadOnlySpan<float> deltas, ReadOnlySpan<float> boxes, Span<float> decoded)
     {
         if (boxes.Length % 4 != 0 || decoded.Length != deltas.Length || (boxes.Length == 0 ? deltas.Length != 0 : deltas.Length % boxes.Length != 0))
-            throw new ShapeException($"Decode takes four offsets for each class and box, got {deltas.Length} floats for {boxes.Length} floats of boxes and room for {decoded.Length}");
+            throw new ShapeException($"Decode takes four offsets for each class and box, got {deltas.Length} for {boxes.Length} floats of boxes and room for {decoded.Length}");
         int each = boxes.Length == 0 ? 0 : deltas.Length / boxes.Length * 4;
         for (int box = 0, i = 0; box < boxes.Length; box += 4)
         {
