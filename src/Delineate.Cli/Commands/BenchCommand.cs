@@ -16,6 +16,7 @@ namespace Delineate.Cli.Commands;
 internal static class BenchCommand
 {
     private const int WarmUpRuns = 2; // the first compiles and takes memory, the second finds both done
+    private const int Objects = 8; // in each image, for detectors to learn from
     private const double LongMs = 5000; // whoever waits longer is told how long
 
     public static Command Create()
@@ -150,7 +151,7 @@ internal static class BenchCommand
         };
     }
 
-    /// <summary>Images and labels of noise, the same in every run.</summary>
+    /// <summary>Images, labels and objects of noise, the same in every run.</summary>
     private static Sample[] Samples(Size2d size, int count, int classes)
     {
         var random = new Random(1);
@@ -160,8 +161,17 @@ internal static class BenchCommand
             random.NextBytes(image.Pixels);
             var labels = new LabelMap(size.Height, size.Width);
             for (int k = 0; k < labels.Labels.Length; k++) labels.Labels[k] = (byte)random.Next(classes);
-            return new Sample($"noise {i}", image, new Annotation { Semantic = labels });
+            return new Sample($"noise {i}", image, new Annotation { Semantic = labels, Instances = [.. Enumerable.Range(0, Objects).Select(_ => Object(random, size, classes))] });
         })];
+    }
+
+    /// <summary>A thing somewhere in the image, a quarter of it or less, with its mask and no joints.</summary>
+    private static Instance Object(Random random, Size2d size, int classes)
+    {
+        (int height, int width) = (1 + random.Next(Math.Max(1, size.Height / 2)), 1 + random.Next(Math.Max(1, size.Width / 2)));
+        (int top, int left) = (random.Next(size.Height - height + 1), random.Next(size.Width - width + 1));
+        var box = new Box(left, top, left + width, top + height);
+        return new Instance { Label = 1 + random.Next(Math.Max(1, classes - 1)), Box = box, Mask = Rle.FromBox(box, size.Height, size.Width) };
     }
 
     private static string Text(Size2d size) => Invariant($"{size.Height}x{size.Width}");

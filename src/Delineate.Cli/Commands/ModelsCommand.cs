@@ -13,6 +13,9 @@ namespace Delineate.Cli.Commands;
 /// <summary><c>delineate models</c>: what can be trained, and what each network costs.</summary>
 internal static class ModelsCommand
 {
+    /// <summary>The fewest classes that a detector has: it tells things from a background.</summary>
+    private static readonly ClassTable OneThing = new(["background", "thing"]) { Background = 0 };
+
     public static Command Create()
     {
         var name = new Argument<string?>("name") { Description = "Show what this network computes, layer by layer", Arity = ArgumentArity.ZeroOrOne, HelpName = "NAME" };
@@ -46,14 +49,24 @@ internal static class ModelsCommand
         Table shown = new Table().Border(TableBorder.Simple).AddColumn("model").AddColumn(new TableColumn("parameters").RightAligned()).AddColumn("what it is");
         foreach (string name in ModelCatalog.Names)
         {
-            long parameters = ModelCatalog.Create(name, options, classes).Network.ParameterCount();
+            Model model = ModelCatalog.Create(name, options, ModelCatalog.IsDetector(name) && classes.Count == 1 ? OneThing : classes);
+            long parameters = model.Network.ParameterCount();
             string about = ModelCatalog.Describe(name);
             shown.AddRow(Markup.Escape(name), Whole(parameters), Markup.Escape(about));
-            list.Add(new JsonObject { ["name"] = name, ["task"] = "semantic", ["classes"] = classes.Count, ["parameters"] = parameters, ["about"] = about });
+            list.Add(new JsonObject { ["name"] = name, ["task"] = Task(model), ["classes"] = model.Classes.Count, ["parameters"] = parameters, ["about"] = about });
         }
         terminal.Write(shown);
         terminal.Json(new JsonObject { ["models"] = list });
     }
+
+    /// <summary>What a network tells of an image, in one word.</summary>
+    private static string Task(Model model) => model switch
+    {
+        DetectionModel { Network: MaskRcnn } => "instance",
+        DetectionModel { Network: KeypointRcnn } => "keypoint",
+        DetectionModel => "detection",
+        _ => "semantic",
+    };
 
     private static void Show(Terminal terminal, string name, Model model, Size2d size)
     {

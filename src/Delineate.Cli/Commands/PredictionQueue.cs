@@ -86,7 +86,7 @@ internal sealed class PredictionQueue(Terminal terminal, Predictor predictor, IR
         Image image = reading.Dequeue().GetAwaiter().GetResult();
         NoteReduction(files[i], image);
         LabelMap labels = predictor.Predict(image, (done, all) => Tell(tell, i, (double)done / all), cancel).Semantic
-            ?? throw new InvalidOperationException($"{predictor.Model.Name} predicts no label maps");
+            ?? throw new UserException($"{predictor.Model.Name} finds objects and draws no label maps: 'delineate run' writes what it finds");
         Finish();
         return Task.Run(() => Write(i, image, labels), CancellationToken.None);
     }

@@ -36,6 +36,9 @@ public static class ModelCatalog
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
     public static string Describe(string name) => DetectorCatalog.Describe(name) ?? Find(name).About;
 
+    /// <summary>True for a network that finds objects instead of labelling pixels: its first class is the background.</summary>
+    public static bool IsDetector(string name) => DetectorCatalog.Has(name);
+
     /// <summary>A new model whose starting values <paramref name="seed"/> decides.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
     /// <exception cref="ModelOptionsException">An option is out of its range.</exception>

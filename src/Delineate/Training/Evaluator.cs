@@ -50,7 +50,7 @@ public static class Evaluator
             {
                 if (size == EvaluationSize.Network) sample = AtNetworkSize(sample, model.Preprocessing);
                 LabelMap truth = sample.Annotation.Semantic ?? throw new DatasetException("it has no label map to compare with");
-                prediction = predictor.Predict(sample.Image, cancel: cancel).Semantic ?? throw new InvalidOperationException($"{model.Name} predicts no label maps");
+                prediction = predictor.Predict(sample.Image, cancel: cancel).Semantic ?? throw new TrainingException($"{model.Name} finds objects and draws no label maps: there is nothing to compare with those of the data set");
                 own.Add(truth, prediction);
             }
             catch (DatasetException e)
