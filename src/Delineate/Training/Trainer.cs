@@ -55,7 +55,7 @@ public sealed class Trainer : IDisposable
         (this.model, this.recipe, this.validation, this.folder) = (model, recipe.Checked("the recipe"), validation, folder);
         if (train.Count == 0) throw new TrainingException("the training set is empty");
         var reading = new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle };
-        loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, reading);
+        loader = new DataLoader(train, recipe.Augmentation(train, model.Classes), reading);
         optimizer = recipe.MakeOptimizer(model);
         schedule = recipe.MakeSchedule(StepsPerEpoch);
         fingerprint = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', train.Names))))[..16];
