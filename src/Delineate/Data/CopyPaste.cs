@@ -36,7 +36,7 @@ public sealed record CopyPaste(Dataset Source, TrainTransform Transform)
     /// A sample with given objects of another laid over it at their places. Where the other image is smaller or larger, the top left corners meet.
     /// Objects of which less than <paramref name="minSide"/> pixels stay in sight, either way, are dropped.
     /// </summary>
-    public static Sample Paste(Sample onto, Sample from, IReadOnlyList<Instance> objects, float minSide = 1)
+    public static Sample Paste(Sample onto, Sample from, IReadOnlyList<Instance> objects, double minSide = 1)
     {
         ArgumentNullException.ThrowIfNull(onto);
         ArgumentNullException.ThrowIfNull(from);

@@ -40,12 +40,12 @@ public static class InstanceGeometry
     {
         ArgumentNullException.ThrowIfNull(thing);
         if (from == to) return thing;
-        float scaleX = (float)to.Width / from.Width, scaleY = (float)to.Height / from.Height;
+        double scaleX = (double)to.Width / from.Width, scaleY = (double)to.Height / from.Height;
         return thing with
         {
             Box = new Box(thing.Box.X1 * scaleX, thing.Box.Y1 * scaleY, thing.Box.X2 * scaleX, thing.Box.Y2 * scaleY),
             Mask = thing.Mask?.Resize(to.Height, to.Width, centers),
-            Keypoints = thing.Keypoints?.Select(k => k with { X = k.X * scaleX, Y = k.Y * scaleY }).ToArray(),
+            Keypoints = thing.Keypoints?.Select(k => k with { X = (float)(k.X * scaleX), Y = (float)(k.Y * scaleY) }).ToArray(),
             AnnotatedArea = thing.AnnotatedArea * scaleX * scaleY,
         };
     }

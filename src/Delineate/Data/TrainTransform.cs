@@ -39,7 +39,7 @@ public sealed record TrainTransform
     public byte IgnoreIndex { get; init; } = 255;
 
     /// <summary>Objects whose box has a side below so many pixels in the end are dropped.</summary>
-    public float MinObjectSide { get; init; } = 1;
+    public double MinObjectSide { get; init; } = 1;
 
     /// <summary>The joints' names, by which a flip exchanges left and right; those of a data set are its <see cref="Dataset.KeypointNames"/>.</summary>
     public IReadOnlyList<string> KeypointNames { get; init; } = Data.KeypointNames.Coco;

@@ -14,7 +14,7 @@ public class RecipeOptionsTests
         ("model", "unet", "\"unet\""), ("epochs", "7", "7"), ("batchSize", "3", "3"), ("learningRate", "1e-3", "0.001"), ("cropSize", "320x160", "[320,160]"),
         ("seed", "18446744073709551615", "18446744073709551615"), ("options.outputStride", "16", "16"), ("options.hybridDilation", "true", "true"), ("options.auxiliaryHead", "false", "false"),
         ("options.channels", "8", "8"), ("options.depth", "3", "3"), ("options.bilinear", "true", "true"), ("baseSize", "none", "null"), ("minScale", "0.75", "0.75"),
-        ("maxScale", "1.5", "1.5"), ("flipProbability", "0", "0"), ("verticalFlipProbability", "0.5", "0.5"), ("colorJitter", "0.25", "0.25"), ("standardize", "true", "true"),
+        ("maxScale", "1.5", "1.5"), ("flipProbability", "0", "0"), ("verticalFlipProbability", "0.5", "0.5"), ("colorJitter", "0.25", "0.25"), ("copyPasteProbability", "0.5", "0.5"), ("standardize", "true", "true"),
         ("optimizer", "adamw", "\"AdamW\""), ("accumulateBatches", "2", "2"), ("checkpointing", "true", "true"), ("schedule", "multistep", "\"MultiStep\""), ("polyPower", "2", "2"),
         ("milestones", "2,4", "[2,4]"), ("gamma", "0.5", "0.5"), ("warmupEpochs", "0.5", "0.5"), ("warmupFactor", "0.25", "0.25"),
         ("auxLearningRateScale", "1", "1"), ("momentum", "0.5", "0.5"), ("nesterov", "true", "true"), ("weightDecay", "0", "0"), ("clipGradientNorm", "5", "5"),

@@ -202,16 +202,15 @@ internal sealed class ObjectRules(IReadOnlyDictionary<string, int> labels, int j
             faults.Add(new(FaultKind.DegenerateBox, severity, !hasMask, $"its box {written} has {sign} {(box[2] <= 0 ? "width" : "height")}", remedy));
             return null;
         }
-        // The arithmetic of torchvision, which adds and clamps in single precision.
-        float x = (float)box[0], y = (float)box[1];
-        Box clipped = new Box(x, y, x + (float)box[2], y + (float)box[3]).Clip(height, width);
+        var whole = new Box(box[0], box[1], box[0] + box[2], box[1] + box[3]);
+        Box clipped = whole.Clip(height, width);
         if (clipped.Width <= 0 || clipped.Height <= 0)
         {
             faults.Add(new(FaultKind.BoxOutside, severity, !hasMask, $"its box {written} lies outside of the image of {height}×{width}", remedy));
             return null;
         }
-        if (box[0] < -BoxTolerance || box[1] < -BoxTolerance || box[0] + box[2] > width + BoxTolerance || box[1] + box[3] > height + BoxTolerance)
-            faults.Add(new(FaultKind.BoxOutside, Severity.Warning, false, $"its box {written} leaves the image of {height}×{width}", "what lies outside is cut off"));
+        if (Farthest(whole, clipped) <= BoxTolerance) return whole; // as it is written: scores compare boxes to the fraction of a pixel
+        faults.Add(new(FaultKind.BoxOutside, Severity.Warning, false, $"its box {written} leaves the image of {height}×{width}", "what lies outside is cut off"));
         return clipped;
     }
 

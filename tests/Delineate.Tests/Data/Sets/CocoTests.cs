@@ -63,7 +63,7 @@ public class CocoTests
         Assert.All(objects, o => Assert.Equal(mask, o.Mask));
         Assert.Equal([false, false, true, false], objects.Select(o => o.IsCrowd));
         Assert.Equal(mask.Box, objects[0].Box);
-        Assert.Equal(new Box(2, 1, 5.5f, 4), objects[3].Box);
+        Assert.Equal(new Box(2, 1, 5.5, 4), objects[3].Box);
         Assert.All(mask.Decode().Zip(train.Load(0).Annotation.Semantic!.Labels), p => Assert.Equal(p.First == 1 ? 255 : 0, p.Second)); // they overlap
         Sample boxed = train.Load(1);
         Assert.Null(boxed.Annotation.Instances![0].Mask);
