@@ -66,6 +66,9 @@ public static class DatasetCatalog
     private static ObjectSet? ReadObjects(string folder, DatasetManifest manifest, DatasetLayout layout, DatasetVariant? variant) => layout switch
     {
         DatasetLayout.Coco => Coco.Read(folder, manifest, variant),
+        DatasetLayout.Yolo => Yolo.Read(folder, manifest),
+        DatasetLayout.Labelme => Labelme.Read(folder, manifest),
+        DatasetLayout.Cvat => Cvat.Read(folder, manifest),
         _ => null,
     };
 
@@ -76,14 +79,19 @@ public static class DatasetCatalog
         _ => throw new ArgumentOutOfRangeException(nameof(layout), layout, "unknown layout"),
     };
 
+    private static string[] Expected => [Voc.Expected, Folder.Expected, Coco.Expected, Cvat.Expected, Yolo.Expected, Labelme.Expected];
+
     private static DatasetLayout Recognise(string folder)
     {
         if (Voc.Recognises(folder)) return DatasetLayout.Voc;
         if (Folder.Recognises(folder)) return DatasetLayout.Folder;
         if (Coco.Recognises(folder)) return DatasetLayout.Coco;
+        if (Cvat.Recognises(folder)) return DatasetLayout.Cvat;
+        if (Yolo.Recognises(folder)) return DatasetLayout.Yolo;
+        if (Labelme.Recognises(folder)) return DatasetLayout.Labelme;
         string[] inside = [.. Directory.EnumerateFileSystemEntries(folder).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal)];
         string seen = inside.Length == 0 ? "nothing" : FileDataset.FirstOf(inside);
         throw new DatasetException(folder, "this is no data set that is known here",
-            $"looked for {Voc.Expected}, {Folder.Expected} and {Coco.Expected}, found {seen}");
+            $"looked for {string.Join("; ", Expected)}; found {seen}");
     }
 }

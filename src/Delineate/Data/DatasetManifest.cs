@@ -10,7 +10,7 @@ namespace Delineate.Data;
 /// What a data set says of itself in its <c>dataset.json</c>. Every key is optional; comments and trailing commas are allowed; unknown keys
 /// are refused.
 /// <code>
-/// { "layout": "folder",                        // or "voc", "coco"; else recognised from the files
+/// { "layout": "folder",                        // or voc, coco, yolo, labelme, cvat; else recognised from the files
 ///   "variant": "instances",                    // COCO: instances | keypoints | vocClasses
 ///   "classes": ["background", "nucleus"],      // in the order of the labels
 ///   "colors": ["#000000", [220, 20, 60]],      // one per class: the palette, and the colour table of RGB masks
@@ -132,7 +132,10 @@ public sealed record DatasetManifest
                 "voc" => DatasetLayout.Voc,
                 "folder" => DatasetLayout.Folder,
                 "coco" => DatasetLayout.Coco,
-                _ => throw Wrong("layout", $"is '{file.Layout}'", "it is \"voc\", \"folder\" or \"coco\""),
+                "yolo" => DatasetLayout.Yolo,
+                "labelme" => DatasetLayout.Labelme,
+                "cvat" => DatasetLayout.Cvat,
+                _ => throw Wrong("layout", $"is '{file.Layout}'", "it is \"voc\", \"folder\", \"coco\", \"yolo\", \"labelme\" or \"cvat\""),
             },
             Variant = file.Variant switch
             {

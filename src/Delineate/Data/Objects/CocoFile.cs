@@ -82,6 +82,7 @@ internal sealed class CocoFile : ObjectPart
         using var lists = new JsonLists(new FileStream(File, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1), File, "images", "annotations", "categories");
         while (lists.Next())
         {
+            if (lists.Index < 0) throw new DatasetException(File, $"\"{lists.List}\" is no list in brackets: {JsonValues.Shown(lists.Element.Span)}", null);
             switch (lists.List)
             {
                 case "annotations":

@@ -38,12 +38,14 @@ internal sealed class ImagePaths(IReadOnlyList<string> folders)
         return kept.Length == 0 ? null : string.Join('/', kept);
     }
 
-    /// <summary>Names of samples: the files' names without suffix where these differ from each other, else with their folders.</summary>
+    /// <summary>Names of samples: the files' names without suffix where these differ from each other, else with their folders, and with the suffix too.</summary>
     public static string[] SampleNames(IReadOnlyList<string> fileNames)
     {
         string[] whole = [.. fileNames.Select(f => Path.ChangeExtension(Relative(f) ?? "image", null))];
         string[] own = [.. whole.Select(n => Path.GetFileName(n))];
-        HashSet<string> twice = [.. own.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key)];
-        return [.. own.Select((name, i) => twice.Contains(name) ? whole[i] : name)];
+        HashSet<string> twice = Repeated(own), stillTwice = Repeated(whole);
+        return [.. own.Select((name, i) => !twice.Contains(name) ? name : !stillTwice.Contains(whole[i]) ? whole[i] : Relative(fileNames[i]) ?? whole[i])];
+
+        static HashSet<string> Repeated(string[] names) => [.. names.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key)];
     }
 }

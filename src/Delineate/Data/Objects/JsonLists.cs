@@ -4,8 +4,8 @@ using System.Text;
 namespace Delineate.Data.Objects;
 
 /// <summary>
-/// Goes through a file of one JSON object and hands out the elements of some of its lists one by one, with their places in the file; everything else is
-/// passed over. Takes as much memory as the longest element, and that is bounded. Elements are found by their brackets; whether they are JSON inside is
+/// Goes through a file of one JSON object and hands out the elements of some of its lists one by one, with their places in the file, and some of its
+/// other values; everything else is passed over. Takes as much memory as the longest element, and that is bounded. Elements are found by their brackets; whether they are JSON inside is
 /// for whoever reads them to see, so that one broken element costs no more than itself.
 /// </summary>
 internal sealed class JsonLists : IDisposable
@@ -28,10 +28,10 @@ internal sealed class JsonLists : IDisposable
 
     public JsonLists(Stream stream, string path, params string[] wanted) => (this.stream, this.path, this.wanted) = (stream, path, wanted);
 
-    /// <summary>The list that the element belongs to.</summary>
+    /// <summary>The key of the list that the element belongs to, or of the value.</summary>
     public string List { get; private set; } = "";
 
-    /// <summary>The element's place in its list.</summary>
+    /// <summary>The element's place in its list; −1 for a value that is no list.</summary>
     public int Index { get; private set; } = -1;
 
     /// <summary>Where the element begins in the file.</summary>
@@ -43,7 +43,7 @@ internal sealed class JsonLists : IDisposable
     /// <summary>The keys of the object that were met, wanted or not.</summary>
     public IReadOnlyList<string> Keys => seen;
 
-    /// <summary>Goes on to the next element of a wanted list; false at the end of the object.</summary>
+    /// <summary>Goes on to the next wanted value, or element of a wanted list; false at the end of the object.</summary>
     /// <exception cref="DatasetException">The file ends too early, is no JSON object, nests too deeply or has an element that is too long.</exception>
     public bool Next()
     {
@@ -55,7 +55,8 @@ internal sealed class JsonLists : IDisposable
                 if (NextElement()) return true;
                 inList = false;
             }
-            else if (!NextKey()) return false;
+            else if (NextKey() is not { } found) return false;
+            else if (found) return true;
         }
     }
 
@@ -72,15 +73,15 @@ internal sealed class JsonLists : IDisposable
         at++;
     }
 
-    /// <summary>Passes over keys and values to the next wanted list; false at the object's end.</summary>
-    private bool NextKey()
+    /// <summary>Passes over a key and its value, or into its list: whether the value is wanted as it is; null at the object's end.</summary>
+    private bool? NextKey()
     {
         int next = AfterComma(seen.Count > 0, '}');
         if (next == '}')
         {
             at++;
             if (Space() >= 0) throw Wrong("there is more after the end of the object");
-            return false;
+            return null;
         }
         if (next < 0) throw CutShort();
         if (next != '"') throw Wrong("a key in quotes is missing");
@@ -94,14 +95,26 @@ internal sealed class JsonLists : IDisposable
         at++;
         List = key;
         Index = -1;
-        if (Space() == '[' && wanted.Contains(key))
+        if (!wanted.Contains(key))
+        {
+            SkipValue();
+            return false;
+        }
+        if (Space() == '[')
         {
             at++;
             inList = true;
-            return true;
+            return false;
         }
-        SkipValue();
+        TakeValue();
         return true;
+    }
+
+    private void TakeValue()
+    {
+        kept = at;
+        SkipValue();
+        (elementStart, elementEnd, kept) = (kept, at, -1);
     }
 
     private bool NextElement()
@@ -114,9 +127,7 @@ internal sealed class JsonLists : IDisposable
         }
         if (next < 0) throw CutShort();
         Index++;
-        kept = at;
-        SkipValue();
-        (elementStart, elementEnd, kept) = (kept, at, -1);
+        TakeValue();
         return true;
     }
 

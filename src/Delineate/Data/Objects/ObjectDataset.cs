@@ -70,11 +70,14 @@ internal sealed class ObjectDataset : ImageFileDataset
         {
             if (rules[part].Judge(part.Read(place), (height, width), Scrutiny.Make).Instance is { } instance) instances.Add(instance);
         }
+        int made = instances.Count;
+        LabelMap labels = instances.ToLabels(height, width, Classes.IgnoreIndex);
+        instances.RemoveAll(o => o.Label == Classes.IgnoreIndex); // areas to leave out are no objects
         return new Annotation
         {
             Instances = instances,
-            Semantic = instances.ToLabels(height, width, Classes.IgnoreIndex),
-            DroppedObjects = objects.Length - instances.Count, // an outline that goes round twice fills nothing: known only when it is filled
+            Semantic = labels,
+            DroppedObjects = objects.Length - made, // an outline that goes round twice fills nothing: known only when it is filled
         };
     }
 
@@ -107,7 +110,7 @@ internal sealed class ObjectDataset : ImageFileDataset
         double[] areaOf = new double[part.ObjectCount], areas = new double[part.Images.Count];
         var sizes = new ImageSizes(part);
         ObjectRules judge = rules[part];
-        Parallel.For(0, imageOf.Length, i =>
+        InParallel.For(imageOf.Length, i =>
         {
             imageOf[i] = -1;
             RawObject raw = part.Read(i);

@@ -38,16 +38,21 @@ internal abstract class ObjectPart
     public IReadOnlyDictionary<string, int> Labels { get; set; } = new Dictionary<string, int>();
 }
 
-/// <summary>A part whose objects are few enough to be held.</summary>
-internal sealed class HeldPart(IReadOnlyList<ImageRecord> images, IReadOnlyList<RawObject> objects, IReadOnlyList<FileFault> faults) : ObjectPart
+/// <summary>What a <see cref="HeldPart"/> holds.</summary>
+internal sealed record PartContent(IReadOnlyList<ImageRecord> Images, IReadOnlyList<RawObject> Objects, IReadOnlyList<FileFault> Faults);
+
+/// <summary>A part whose objects are few enough to be held; they are read when they are first asked for.</summary>
+internal sealed class HeldPart(Func<PartContent> read) : ObjectPart
 {
-    public override IReadOnlyList<ImageRecord> Images => images;
+    private readonly Lazy<PartContent> content = new(read);
 
-    public override int ObjectCount => objects.Count;
+    public override IReadOnlyList<ImageRecord> Images => content.Value.Images;
 
-    public override IReadOnlyList<FileFault> Faults => faults;
+    public override int ObjectCount => content.Value.Objects.Count;
 
-    public override RawObject Read(int index) => objects[index];
+    public override IReadOnlyList<FileFault> Faults => content.Value.Faults;
+
+    public override RawObject Read(int index) => content.Value.Objects[index];
 }
 
 /// <summary>A data set whose objects are written in annotation files: its classes and splits.</summary>

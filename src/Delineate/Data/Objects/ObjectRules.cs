@@ -31,6 +31,7 @@ internal sealed class ObjectRules(IReadOnlyDictionary<string, int> labels, int j
         int label = LabelOf(raw, faults);
         if (label < 0 && !faults.Any(f => f.Skips)) return new Verdict(false, null, faults) { NotAsked = true };
         if (imageSize is not (int height, int width) || faults.Any(f => f.Skips)) return new Verdict(false, null, faults);
+        raw = raw.InPixels(height, width);
         bool must = scrutiny != Scrutiny.Usable;
         (Rle? mask, bool filled) = MaskOf(raw, height, width, must, faults);
         Box? box = BoxOf(raw, mask, filled, height, width, faults);
@@ -90,7 +91,7 @@ internal sealed class ObjectRules(IReadOnlyDictionary<string, int> labels, int j
                 List<double[]> sound = Sound(polygons, faults);
                 if (sound.Count == 0)
                 {
-                    faults.Add(new(FaultKind.BadPolygon, Severity.Error, true, "none of its outlines can be used", "draw it again, or delete it"));
+                    if (polygons.Count > 1) faults.Add(new(FaultKind.BadPolygon, Severity.Error, true, $"none of its {polygons.Count} outlines can be used", "draw it again, or delete it"));
                     return (null, true);
                 }
                 if (sound.Any(p => Outside(p, height, width)))
@@ -153,6 +154,7 @@ internal sealed class ObjectRules(IReadOnlyDictionary<string, int> labels, int j
             };
             if (problem is null) sound.Add(polygons[i]);
             else if (problem.EndsWith("no number", StringComparison.Ordinal)) faults.Add(new(FaultKind.NotANumber, Severity.Error, true, $"{which} {problem}"));
+            else if (polygons.Count == 1) faults.Add(new(FaultKind.BadPolygon, Severity.Error, true, $"{which} {problem}", "draw it again, or delete it"));
             else faults.Add(new(FaultKind.BadPolygon, Severity.Warning, false, $"{which} {problem}", "it is left out; draw it again, or delete it"));
         }
         return sound;

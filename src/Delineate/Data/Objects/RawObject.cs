@@ -21,6 +21,9 @@ internal sealed record RawObject
     /// <summary>x, y, width and height in pixels, as written; null where it has none.</summary>
     public double[]? Xywh { get; init; }
 
+    /// <summary>Whether box and outlines are shares of the image's width and height instead of pixels.</summary>
+    public bool IsNormalised { get; init; }
+
     /// <summary>Outlines [x0, y0, x1, y1, …] in pixels; their union is the object. Null where the file has no outline, empty where it has an empty list.</summary>
     public IReadOnlyList<double[]>? Polygons { get; init; }
 
@@ -40,6 +43,14 @@ internal sealed record RawObject
 
     /// <summary>What could not be read of it.</summary>
     public IReadOnlyList<ObjectFault> Faults { get; init; } = [];
+
+    /// <summary>The object in pixels of an image.</summary>
+    public RawObject InPixels(int height, int width) => !IsNormalised ? this : this with
+    {
+        IsNormalised = false,
+        Xywh = Xywh is { } box ? [box[0] * width, box[1] * height, box[2] * width, box[3] * height] : null,
+        Polygons = Polygons?.Select(p => p.Select((v, i) => v * (i % 2 == 0 ? width : height)).ToArray()).ToArray(),
+    };
 }
 
 /// <summary>A run-length mask as written: the size it says it has, and its runs as numbers or as COCO's compressed text.</summary>

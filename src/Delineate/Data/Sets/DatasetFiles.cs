@@ -13,6 +13,15 @@ public enum DatasetLayout
 
     /// <summary>COCO's JSON: see <see cref="Sets.Coco"/>.</summary>
     Coco,
+
+    /// <summary>YOLO's text files: see <see cref="Sets.Yolo"/>.</summary>
+    Yolo,
+
+    /// <summary>labelme's JSON: see <see cref="Sets.Labelme"/>.</summary>
+    Labelme,
+
+    /// <summary>CVAT's XML for images: see <see cref="Sets.Cvat"/>.</summary>
+    Cvat,
 }
 
 /// <summary>
