@@ -25,7 +25,7 @@ public static class DataConvert
         ImageFileDataset first = items[0].Source;
         Directory.CreateDirectory(to);
         int done = 0, copied = 0;
-        var writer = DatasetWriter.For(options, Path.GetFullPath(to), first);
+        using var writer = DatasetWriter.For(options, Path.GetFullPath(to), first);
         foreach (ConvertItem[] chunk in items.Chunk(Chunk))
         {
             var parts = new (int Height, int Width, byte[] Part)[chunk.Length];

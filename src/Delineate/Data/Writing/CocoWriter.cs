@@ -10,6 +10,8 @@ namespace Delineate.Data.Writing;
 /// </summary>
 internal sealed class CocoWriter(string folder, ClassTable classes, IReadOnlyList<string> joints, double? tolerance) : DatasetWriter(folder, classes)
 {
+    private const string Unfinished = ".tmp";
+
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly Dictionary<string, (FileStream Stream, Utf8JsonWriter Json, List<(ConvertItem Item, int Id, int Height, int Width)> Images)> files = [];
@@ -73,13 +75,25 @@ internal sealed class CocoWriter(string folder, ClassTable classes, IReadOnlyLis
             json.WriteEndObject();
             json.Dispose();
             stream.Dispose();
+            File.Move(stream.Name, stream.Name[..^Unfinished.Length], overwrite: true);
         }
+        files.Clear();
+    }
+
+    public override void Dispose()
+    {
+        foreach (var (stream, _, _) in files.Values)
+        {
+            stream.Dispose(); // the writer above it has nothing that anybody will read
+            File.Delete(stream.Name);
+        }
+        files.Clear();
     }
 
     private (FileStream Stream, Utf8JsonWriter Json, List<(ConvertItem Item, int Id, int Height, int Width)> Images) Begin(string split)
     {
         string path = Path.Combine(Made("annotations"), $"{(joints.Count > 0 ? "person_keypoints" : "instances")}_{split}.json");
-        FileStream stream = File.Create(path);
+        FileStream stream = File.Create(path + Unfinished); // beside the old file, which may be open, and renamed when it is whole
         var json = new Utf8JsonWriter(stream, Options);
         json.WriteStartObject();
         json.WriteStartArray("annotations"); // first, so that they need not be held until the images are known

@@ -19,7 +19,7 @@ internal sealed record ConvertItem(ImageFileDataset Source, int Index, string Sp
 /// Writes a data set in one format. <see cref="Write"/> is called by several threads, each with a sample of its own; <see cref="Append"/> then by one, in
 /// order; <see cref="Finish"/> at the end.
 /// </summary>
-internal abstract class DatasetWriter(string folder, ClassTable classes)
+internal abstract class DatasetWriter(string folder, ClassTable classes) : IDisposable
 {
     private readonly ConcurrentDictionary<string, int> losses = new(StringComparer.Ordinal);
 
@@ -44,6 +44,11 @@ internal abstract class DatasetWriter(string folder, ClassTable classes)
 
     /// <summary>Writes lists and descriptions.</summary>
     public abstract void Finish(IReadOnlyList<ConvertItem> items);
+
+    /// <summary>Takes away what was not finished.</summary>
+    public virtual void Dispose()
+    {
+    }
 
     public static DatasetWriter For(ConvertOptions options, string folder, ImageFileDataset source) => options.To switch
     {
