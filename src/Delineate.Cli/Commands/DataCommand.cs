@@ -7,11 +7,12 @@ using Spectre.Console;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary><c>delineate data check|stats|preview</c>: look at a data set before it costs a night of training.</summary>
+/// <summary><c>delineate data check|stats|preview|convert</c>: look at a data set before it costs a night of training, and write it in other formats.</summary>
 internal static class DataCommand
 {
-    public static Command Create() => new Command("data", "Check, count and look at a data set") { Check(), Stats(), Preview() }
-        .WithExamples("delineate data check my-data", "delineate data stats my-data", "delineate data preview my-data --output sheet.png");
+    public static Command Create() => new Command("data", "Check, count, look at and convert a data set") { Check(), Stats(), Preview(), DataConvertCommand.Create() }
+        .WithExamples("delineate data check my-data", "delineate data stats my-data", "delineate data preview my-data --output sheet.png",
+            "delineate data convert my-data my-coco --to coco");
 
     /// <summary>One line about a finding.</summary>
     internal static string Describe(Finding finding) =>
@@ -31,8 +32,10 @@ internal static class DataCommand
             DataReport report = terminal.Progress("checking", tell => DataCheck.Run(
                 parsed.GetValue(folder)!, parsed.GetValue(quick) ? DataCheckOptions.Short : null, new Reporter((done, count) => tell(done, count, "checking")), cancel));
             foreach (Finding finding in report.Findings) terminal.Line(Describe(finding));
-            if (report.Classes is { } classes) terminal.Write(PixelTable(report.Splits, classes));
-            terminal.Line($"{report.ImagesChecked} images and {report.MasksDecoded} masks looked at: {Count(report.Errors, "error")}, {Count(report.Warnings, "warning")}");
+            if (report.Classes is { } classes) WriteTables(terminal, report.Splits, classes);
+            string looked = report.ObjectsChecked > 0 && report.MasksDecoded > 0 ? $"{report.ImagesChecked} images, {report.MasksDecoded} masks and {report.ObjectsChecked} objects"
+                : report.ObjectsChecked > 0 ? $"{report.ImagesChecked} images and {report.ObjectsChecked} objects" : $"{report.ImagesChecked} images and {report.MasksDecoded} masks";
+            terminal.Line($"{looked} looked at: {Count(report.Errors, "error")}, {Count(report.Warnings, "warning")}");
             terminal.Json(new JsonObject
             {
                 ["folder"] = report.Folder,
@@ -40,6 +43,7 @@ internal static class DataCommand
                 ["warnings"] = report.Warnings,
                 ["images_checked"] = report.ImagesChecked,
                 ["masks_decoded"] = report.MasksDecoded,
+                ["objects_checked"] = report.ObjectsChecked,
                 ["findings"] = new JsonArray([.. report.Findings.Select(f => new JsonObject
                 {
                     ["severity"] = f.Severity.ToString().ToLowerInvariant(), ["file"] = f.File, ["message"] = f.Message, ["remedy"] = f.Remedy,
@@ -59,15 +63,19 @@ internal static class DataCommand
     {
         Argument<string> folder = Folder();
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("stats", "Count images, sizes and pixels per class") { folder, json };
+        var command = new Command("stats", "Count images, sizes, pixels and objects per class") { folder, json };
         command.SetAction((parsed, cancel) =>
         {
             var terminal = new Terminal(parsed.GetValue(json));
             DataStats stats = terminal.Progress("counting", tell => DataStats.Of(parsed.GetValue(folder)!, new Reporter((done, count) => tell(done, count, "counting")), cancel));
             SplitCensus[] censuses = [.. stats.Splits.Select(s => s.Census)];
             foreach (SplitStats split in stats.Splits)
+            {
                 terminal.Line($"{split.Census.Name}: {split.Census.Listed} samples, height {Range(split.Heights)}, width {Range(split.Widths)}");
-            terminal.Write(PixelTable(censuses, stats.Classes));
+                if (split.Objects is { } objects)
+                    terminal.Line($"  {objects.Count} objects, {Range(objects.PerImage)} to an image, sides {Range(objects.Sides)}: {objects.Small} small, {objects.Large} large, {Crowds(objects.Crowds)}");
+            }
+            WriteTables(terminal, censuses, stats.Classes);
             terminal.Line($"balanced class weights: {string.Join(",", stats.BalancedWeights.Select(w => w.ToString("G3", CultureInfo.InvariantCulture)))}");
             foreach (string note in stats.Notes) terminal.Line(note);
             foreach (Finding finding in stats.Unreadable) terminal.Line(Describe(finding));
@@ -75,8 +83,8 @@ internal static class DataCommand
             {
                 ["folder"] = stats.Folder,
                 ["classes"] = new JsonArray([.. stats.Classes.Names.Select(n => JsonValue.Create(n))]),
-                ["coding"] = stats.Coding.ToString(),
-                ["splits"] = Splits(censuses, stats.Classes),
+                ["coding"] = stats.Coding?.ToString(),
+                ["splits"] = Splits(censuses, stats.Classes, [.. stats.Splits.Select(s => s.Objects)]),
                 ["balanced_weights"] = new JsonArray([.. stats.BalancedWeights.Select(w => JsonValue.Create(w))]),
                 ["notes"] = new JsonArray([.. stats.Notes.Select(n => JsonValue.Create(n))]),
                 ["unreadable"] = new JsonArray([.. stats.Unreadable.Select(f => JsonValue.Create(f.File))]),
@@ -84,6 +92,8 @@ internal static class DataCommand
             return Task.FromResult(0);
         });
         return command.WithExamples("delineate data stats my-data");
+
+        static string Crowds(int count) => count == 0 ? "no crowds" : Count(count, "crowd");
 
         static string Range(Spread spread) => spread.Least == spread.Most ? $"{spread.Least}" : $"{spread.Least} to {spread.Most} (median {spread.Median})";
     }
@@ -94,7 +104,7 @@ internal static class DataCommand
         var output = new Option<string>("--output", "-o") { Description = "The picture to write, .png or .jpg", Required = true, HelpName = "FILE" };
         var split = new Option<string>("--split") { HelpName = "NAME", Description = "The split to show", DefaultValueFactory = _ => "train" };
         Option<int> count = SharedOptions.Whole("--count", "Samples on the sheet", 1, 400, 12);
-        var command = new Command("preview", "Draw images with their masks on one sheet") { folder, output, split, count };
+        var command = new Command("preview", "Draw images with their masks and objects on one sheet") { folder, output, split, count };
         command.SetAction(parsed =>
         {
             if (Path.GetExtension(parsed.GetValue(output)!).ToLowerInvariant() is not (".png" or ".jpg" or ".jpeg")) throw new UserException($"--output {parsed.GetValue(output)} must be named .png, .jpg or .jpeg");
@@ -108,6 +118,26 @@ internal static class DataCommand
     }
 
     private static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
+
+    /// <summary>Pixels of each class where masks were counted, and objects of each class where there are some.</summary>
+    private static void WriteTables(Terminal terminal, IReadOnlyList<SplitCensus> splits, ClassTable classes)
+    {
+        if (splits.Any(s => s.MasksCounted > 0)) terminal.Write(PixelTable(splits, classes));
+        if (splits.Any(s => s.Objects.Count > 0)) terminal.Write(ObjectTable(splits, classes));
+    }
+
+    private static Table ObjectTable(IReadOnlyList<SplitCensus> splits, ClassTable classes)
+    {
+        Table table = new Table().Border(TableBorder.Simple).AddColumn("class");
+        SplitCensus[] shown = [.. splits.Where(s => s.Objects.Count > 0)];
+        foreach (SplitCensus split in shown) table.AddColumn(new TableColumn(Markup.Escape($"{split.Name} objects")).RightAligned());
+        for (int c = 0; c < classes.Count; c++)
+        {
+            if (c == classes.Background || shown.All(s => s.Objects[c] == 0)) continue;
+            table.AddRow([Markup.Escape(classes.Names[c]), .. shown.Select(s => s.Objects[c].ToString(CultureInfo.InvariantCulture))]);
+        }
+        return table;
+    }
 
     private static Table PixelTable(IReadOnlyList<SplitCensus> splits, ClassTable classes)
     {
@@ -124,11 +154,25 @@ internal static class DataCommand
         return table;
     }
 
-    private static JsonArray Splits(IReadOnlyList<SplitCensus> splits, ClassTable classes) => new([.. splits.Select(s =>
+    private static JsonArray Splits(IReadOnlyList<SplitCensus> splits, ClassTable classes, IReadOnlyList<ObjectStats?>? objects = null) => new([.. splits.Select((s, i) =>
     {
         var pixels = new JsonObject();
         for (int c = 0; c < classes.Count; c++) pixels[classes.Names[c]] = s.Pixels[c];
         pixels["(ignored)"] = s.Pixels[classes.IgnoreIndex];
-        return (JsonNode)new JsonObject { ["name"] = s.Name, ["samples"] = s.Listed, ["masks_counted"] = s.MasksCounted, ["pixels"] = pixels };
+        var split = new JsonObject { ["name"] = s.Name, ["samples"] = s.Listed, ["masks_counted"] = s.MasksCounted, ["pixels"] = pixels };
+        if (s.Objects.Count == 0) return (JsonNode)split;
+        var counts = new JsonObject();
+        for (int c = 0; c < classes.Count; c++)
+            if (c != classes.Background) counts[classes.Names[c]] = s.Objects[c];
+        split["objects"] = counts;
+        if (objects?[i] is { } stats)
+        {
+            split["object_stats"] = new JsonObject
+            {
+                ["count"] = stats.Count, ["crowds"] = stats.Crowds, ["small"] = stats.Small, ["large"] = stats.Large,
+                ["most_per_image"] = stats.PerImage.Most, ["median_per_image"] = stats.PerImage.Median, ["median_side"] = stats.Sides.Median,
+            };
+        }
+        return split;
     })]);
 }

@@ -64,6 +64,7 @@ internal sealed class RecipeOptions
         (Images, "flipProbability", "", "Chance of a left-right flip"),
         (Images, "verticalFlipProbability", "", "Chance of an upside-down flip, for pictures that have no up"),
         (Images, "colorJitter", "", "Strength of random brightness, contrast and saturation, 0 to 1"),
+        (Images, "copyPasteProbability", "", "Chance that objects of another training image are laid over one"),
         (Images, "standardize", "", "Bring each image to mean 0 and deviation 1 by its own figures: for uneven light"),
         (Steps, "optimizer", "", "The rule that turns gradients into steps"),
         (Steps, "accumulateBatches", "", "Forward passes that make one step, averaged, or added where the loss is summed: a larger batch in the same memory"),

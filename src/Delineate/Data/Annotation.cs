@@ -10,4 +10,7 @@ public sealed record Annotation
 
     /// <summary>The objects, or null where the data set does not tell; an image without any has an empty list.</summary>
     public IReadOnlyList<Instance>? Instances { get; init; }
+
+    /// <summary>Objects that a transform took away because nothing, or too little, of them was left.</summary>
+    public int DroppedObjects { get; init; }
 }

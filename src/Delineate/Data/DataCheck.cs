@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
+using Delineate.Data.Objects;
 using Delineate.Data.Sets;
 using Delineate.Imaging;
 
@@ -27,6 +27,7 @@ public sealed class DataCheck
     private readonly Findings findings = new();
     private readonly ConcurrentDictionary<string, string> content = new(StringComparer.Ordinal); // name → size and hash of the pixels
     private readonly ConcurrentDictionary<string, long[]> census = new(StringComparer.Ordinal); // name → pixels of each label
+    private readonly ConcurrentDictionary<string, int[]> objects = new(StringComparer.Ordinal); // name → objects of each label
 
     private DataCheck(DatasetFiles files, DataCheckOptions options)
     {
@@ -51,11 +52,12 @@ public sealed class DataCheck
         DatasetFiles files;
         try
         {
+            if (DatasetCatalog.ReadObjects(folder) is { } set) return ObjectCheck.Run(set, options ?? new DataCheckOptions(), progress, cancellation);
             files = DatasetCatalog.Scan(folder);
         }
-        catch (DatasetException e) when (Path.GetFileName(e.File) == DatasetManifest.FileName)
+        catch (DatasetException e) when (e.File is not null && e.File != folder && File.Exists(e.File))
         {
-            return new DataReport(folder, null, [new Finding(Severity.Error, e.File!, e.Problem, e.Remedy)], [], 0, 0);
+            return new DataReport(folder, null, [new Finding(Severity.Error, e.File, e.Problem, e.Remedy)], [], 0, 0);
         }
         var check = new DataCheck(files, options ?? new DataCheckOptions());
         return check.Report(progress, cancellation);
@@ -73,9 +75,9 @@ public sealed class DataCheck
             progress?.Report((Interlocked.Increment(ref done), names.Length));
         });
         CheckCopies();
-        IReadOnlyList<SplitCensus> splits = [.. files.Splits.Select(s => SplitCensus.Of(s, census))];
+        IReadOnlyList<SplitCensus> splits = [.. files.Splits.Select(s => SplitCensus.Of(s, census, objects))];
         if (masks is not null) CheckClasses(masks, splits);
-        return new DataReport(files.Folder, masks?.Classes, findings.Sorted, splits, files.Images.Count, census.Count);
+        return new DataReport(files.Folder, masks?.Classes, findings.Sorted, splits, files.Images.Count, census.Count) { ObjectsChecked = objects.Values.Sum(o => o.Sum()) };
     }
 
     private void CheckFiles(string name, bool decodeMask)
@@ -99,7 +101,7 @@ public sealed class DataCheck
                 return (header.Height, header.Width);
             }
             Image image = FileDataset.ReadImage(path);
-            content[name] = $"{image.Height}×{image.Width} {Convert.ToHexString(SHA256.HashData(image.Pixels))}";
+            content[name] = CopyCheck.ContentOf(image);
             return (image.Height, image.Width);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -145,38 +147,36 @@ public sealed class DataCheck
         long[] counts = census[name] = SplitCensus.Count(labels);
         if (counts[reader.Classes.IgnoreIndex] == labels.Labels.Length)
             findings.Warning(path, "every pixel of the mask is ignored", "the image teaches nothing: label it, or take it out");
+        CheckObjects(name, labels, reader);
         return (labels.Height, labels.Width);
     }
 
-    /// <summary>Images that are the same pixel for pixel under different names.</summary>
+    private void CheckObjects(string name, LabelMap labels, MaskReader reader)
+    {
+        if (files.ObjectMask(name, reader.Coding) is not { } path) return;
+        try
+        {
+            (IReadOnlyList<Instance> things, IReadOnlyList<int> classless) =
+                ObjectMasks.Read(path, labels.Height, labels.Width, reader.Coding == MaskCoding.Instances ? null : labels, reader.Classes, files.Layout);
+            objects[name] = SplitCensus.Count(things);
+            if (classless.Count > 0)
+            {
+                findings.Error(path, $"{classless.Count} objects lie where the mask of classes has background or ignored pixels alone: "
+                    + FileDataset.FirstOf([.. classless.Select(id => id.ToString(System.Globalization.CultureInfo.InvariantCulture))]), "give their pixels a class, or take them out");
+            }
+        }
+        catch (DatasetException e)
+        {
+            findings.Unreadable(path, "the mask of objects cannot be used", e);
+        }
+    }
+
     private void CheckCopies()
     {
         var splitOf = new Dictionary<string, string>(StringComparer.Ordinal);
-        List<string> order = [.. files.Splits.Select(s => s.Name)];
         foreach (SplitList split in files.Splits.Where(s => !s.IsUnion))
             foreach (string name in split.Names) splitOf.TryAdd(name, split.Name);
-        foreach (IGrouping<string, string> equal in content.GroupBy(c => c.Value, c => c.Key).Where(g => g.Count() > 1))
-        {
-            // The copy is the one in the later split (train before val), then the one later by name; images of no split are copies of those in one.
-            string[] same = [.. equal.OrderBy(Rank).ThenBy(n => n, StringComparer.Ordinal)];
-            string first = Path.GetFileName(files.Images[same[0]]);
-            foreach (string copy in same[1..])
-            {
-                string? here = splitOf.GetValueOrDefault(copy), there = splitOf.GetValueOrDefault(same[0]);
-                if (here is not null && here != there)
-                {
-                    findings.Error(files.Images[copy], $"the image of '{here}' has the same pixels as {first} of '{there}'",
-                        NameCheck.SplitsMustDiffer);
-                }
-                else
-                {
-                    findings.Warning(files.Images[copy], $"the image has the same pixels as {first}",
-                        "take one out, unless it is meant to count twice");
-                }
-            }
-        }
-
-        int Rank(string name) => splitOf.TryGetValue(name, out string? split) ? order.IndexOf(split) : int.MaxValue;
+        CopyCheck.Run([.. content.Select(c => (files.Images[c.Key], splitOf.GetValueOrDefault(c.Key), c.Value))], [.. files.Splits.Select(s => s.Name)], findings);
     }
 
     private void CheckClasses(MaskReader reader, IReadOnlyList<SplitCensus> splits)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Delineate.Data.Objects;
 using Delineate.Data.Sets;
 
 namespace Delineate.Data;
@@ -23,6 +24,9 @@ public sealed record Finding(Severity Severity, string File, string Message, str
 public sealed record DataReport(
     string Folder, ClassTable? Classes, IReadOnlyList<Finding> Findings, IReadOnlyList<SplitCensus> Splits, int ImagesChecked, int MasksDecoded)
 {
+    /// <summary>Objects of annotation files, and of masks that number them, that were looked at.</summary>
+    public int ObjectsChecked { get; init; }
+
     /// <summary>Findings that must be mended.</summary>
     public int Errors => Findings.Count(f => f.Severity == Severity.Error);
 
@@ -44,6 +48,10 @@ internal sealed class Findings
     public void Warning(string file, string message, string? remedy = null) => found.Add(new Finding(Severity.Warning, file, message, remedy));
 
     public void Note(string file, string message, string? remedy = null) => found.Add(new Finding(Severity.Note, file, message, remedy));
+
+    public void Add(Finding finding) => found.Add(finding);
+
+    public void Add(FileFault fault) => Add(new Finding(fault.Severity, fault.File, fault.Message, fault.Remedy));
 
     /// <summary>A file that could not be read.</summary>
     public void Unreadable(string path, string message, Exception e)

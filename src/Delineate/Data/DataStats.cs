@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Delineate.Data.Objects;
 using Delineate.Data.Sets;
 using Delineate.Imaging;
 
@@ -14,9 +15,30 @@ public readonly record struct Spread(int Least, int Median, int Most)
     }
 }
 
+/// <summary>The objects of one split.</summary>
+/// <param name="Count">All of them, crowds included.</param>
+/// <param name="Crowds">Areas of many objects that nobody told apart.</param>
+/// <param name="PerImage">Objects of an image.</param>
+/// <param name="Sides">Square roots of their areas, in pixels: the sides of squares as large.</param>
+/// <param name="Small">Those below 32² square pixels, COCO's small ones.</param>
+/// <param name="Large">Those of 96² square pixels and more, COCO's large ones.</param>
+public sealed record ObjectStats(int Count, int Crowds, Spread PerImage, Spread Sides, int Small, int Large)
+{
+    internal static ObjectStats Of(IReadOnlyList<(double Area, bool IsCrowd)[]> images)
+    {
+        const double SmallArea = 32 * 32, LargeArea = 96 * 96;
+        (double Area, bool IsCrowd)[] all = [.. images.SelectMany(i => i)];
+        return new ObjectStats(all.Length, all.Count(o => o.IsCrowd), Spread.Of(images.Select(i => i.Length)), Spread.Of(all.Select(o => (int)Math.Round(Math.Sqrt(o.Area)))),
+            all.Count(o => o.Area < SmallArea), all.Count(o => o.Area >= LargeArea));
+    }
+}
+
 /// <summary>The figures of one split: image sizes in pixels, and how often each label occurs.</summary>
 public sealed record SplitStats(SplitCensus Census, Spread Heights, Spread Widths)
 {
+    /// <summary>The objects; null where the data set tells of none.</summary>
+    public ObjectStats? Objects { get; init; }
+
     /// <summary>The share of the counted pixels, ignored ones excepted, that have a label; 0 where there are none.</summary>
     public double Share(int label, byte ignoreIndex)
     {
@@ -37,7 +59,7 @@ public sealed record SplitStats(SplitCensus Census, Spread Heights, Spread Width
 /// <summary>What a data set consists of, and what follows from it for training.</summary>
 /// <param name="Folder">The data set's folder.</param>
 /// <param name="Classes">Its classes.</param>
-/// <param name="Coding">What its masks hold.</param>
+/// <param name="Coding">What its masks hold; null where objects are written in annotation files.</param>
 /// <param name="Splits">The figures of each split.</param>
 /// <param name="BalancedWeights">Weights of the classes for the loss, 1 for the median one: median frequency balancing (Eigen and Fergus
 /// 2015). Classes that do not occur get 0.</param>
@@ -46,7 +68,7 @@ public sealed record SplitStats(SplitCensus Census, Spread Heights, Spread Width
 public sealed record DataStats(
     string Folder,
     ClassTable Classes,
-    MaskCoding Coding,
+    MaskCoding? Coding,
     IReadOnlyList<SplitStats> Splits,
     IReadOnlyList<float> BalancedWeights,
     IReadOnlyList<string> Notes,
@@ -60,43 +82,108 @@ public sealed record DataStats(
     /// <exception cref="OperationCanceledException">Cancellation was asked for.</exception>
     public static DataStats Of(string folder, IProgress<(int Done, int Total)>? progress = null, CancellationToken cancellation = default)
     {
+        if (DatasetCatalog.ReadObjects(folder) is { } set) return Of(set, progress, cancellation);
         DatasetFiles files = DatasetCatalog.Scan(folder);
         var masks = MaskReader.For(files);
-        var counts = new ConcurrentDictionary<string, long[]>(StringComparer.Ordinal);
-        var sizes = new ConcurrentDictionary<string, (int Height, int Width)>(StringComparer.Ordinal);
-        var unreadable = new ConcurrentBag<Finding>();
+        var gathered = new Gathered();
         string[] names = [.. files.Pairs];
         int done = 0;
         Parallel.ForEach(names, new ParallelOptions { CancellationToken = cancellation }, name =>
         {
+            gathered.Header(name, files.Images[name]);
             try
             {
-                ImageHeader header = ImageFile.ReadHeader(files.Images[name]);
-                sizes[name] = (header.Height, header.Width);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                unreadable.Add(new Finding(Severity.Error, files.Images[name], e.Message));
-            }
-            try
-            {
-                counts[name] = SplitCensus.Count(masks.Read(files.Masks[name]));
+                LabelMap labels = masks.Read(files.Masks[name]);
+                gathered.Counts[name] = SplitCensus.Count(labels);
+                if (files.ObjectMask(name, masks.Coding) is { } path)
+                    gathered.Add(name, ObjectMasks.Read(path, labels.Height, labels.Width, masks.Coding == MaskCoding.Instances ? null : labels, masks.Classes, files.Layout).Objects);
             }
             catch (DatasetException e)
             {
-                unreadable.Add(new Finding(Severity.Error, files.Masks[name], e.Problem, e.Remedy));
+                gathered.Unreadable.Add(new Finding(Severity.Error, e.File ?? files.Masks[name], e.Problem, e.Remedy));
             }
             progress?.Report((Interlocked.Increment(ref done), names.Length));
         });
-        SplitStats[] splits = [.. files.Splits.Select(split =>
+        return gathered.Finish(folder, masks.Classes, masks.Coding, files.Splits, masks.Notes);
+    }
+
+    private static DataStats Of(ObjectSet set, IProgress<(int Done, int Total)>? progress, CancellationToken cancellation)
+    {
+        var gathered = new Gathered();
+        ObjectDataset[] datasets = [.. set.Parts.Where(p => p.Images.Count > 0).Select(p => new ObjectDataset(set, p.Split))];
+        if (datasets.Length == 0) throw new DatasetException(set.Folder, "no split has an image", null);
+        int done = 0, total = datasets.Sum(d => d.Count);
+        var splits = new List<SplitList>();
+        foreach ((ObjectDataset dataset, ObjectPart part) in datasets.Zip(set.Parts.Where(p => p.Images.Count > 0)))
         {
-            (int Height, int Width)[] known = [.. split.Names.Where(sizes.ContainsKey).Select(n => sizes[n])];
-            return new SplitStats(SplitCensus.Of(split, counts), Spread.Of(known.Select(s => s.Height)), Spread.Of(known.Select(s => s.Width)));
-        })];
-        SplitStats train = splits.FirstOrDefault(s => s.Census.Name == "train") ?? splits[0];
-        return new DataStats(folder, masks.Classes, masks.Coding, splits,
-            Balance(train.Census, counts, files.Split(train.Census.Name), masks.Classes),
-            [.. masks.Notes, .. Suggestions(train, masks.Classes)], [.. unreadable.OrderBy(f => f.File, StringComparer.Ordinal)]);
+            string Key(int index) => $"{part.Split}/{dataset.Names[index]}";
+            InParallel.For(dataset.Count, i =>
+            {
+                try
+                {
+                    (int height, int width, Annotation truth) = dataset.LoadAnnotation(i);
+                    gathered.Sizes[Key(i)] = (height, width);
+                    gathered.Counts[Key(i)] = SplitCensus.Count(truth.Semantic!);
+                    gathered.Add(Key(i), truth.Instances!);
+                }
+                catch (DatasetException e)
+                {
+                    gathered.Unreadable.Add(new Finding(Severity.Error, e.File ?? dataset.ImagePath(i), e.Problem, e.Remedy));
+                }
+                progress?.Report((Interlocked.Increment(ref done), total));
+            }, cancellation);
+            splits.Add(new SplitList(part.Split, part.File, [.. Enumerable.Range(0, dataset.Count).Select(Key)]));
+        }
+        return gathered.Finish(set.Folder, set.Classes, null, splits, [.. datasets.SelectMany(d => d.Notes).Distinct()]);
+    }
+
+    /// <summary>Figures of single images by their names, filled by several threads.</summary>
+    private sealed class Gathered
+    {
+        private readonly ConcurrentDictionary<string, int[]> objects = new(StringComparer.Ordinal);
+        private readonly ConcurrentDictionary<string, (double Area, bool IsCrowd)[]> areas = new(StringComparer.Ordinal);
+
+        public ConcurrentDictionary<string, long[]> Counts { get; } = new(StringComparer.Ordinal);
+
+        public ConcurrentDictionary<string, (int Height, int Width)> Sizes { get; } = new(StringComparer.Ordinal);
+
+        public ConcurrentBag<Finding> Unreadable { get; } = [];
+
+        public void Header(string name, string path)
+        {
+            try
+            {
+                ImageHeader header = ImageFile.ReadHeader(path);
+                Sizes[name] = (header.Height, header.Width);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Unreadable.Add(new Finding(Severity.Error, path, e.Message));
+            }
+        }
+
+        public void Add(string name, IReadOnlyList<Instance> things)
+        {
+            objects[name] = SplitCensus.Count(things);
+            areas[name] = [.. things.Select(o => (o.Area, o.IsCrowd))];
+        }
+
+        public DataStats Finish(string folder, ClassTable classes, MaskCoding? coding, IReadOnlyList<SplitList> lists, IReadOnlyList<string> notes)
+        {
+            SplitStats[] splits = [.. lists.Select(split =>
+            {
+                (int Height, int Width)[] known = [.. split.Names.Where(Sizes.ContainsKey).Select(n => Sizes[n])];
+                (double Area, bool IsCrowd)[][] told = [.. split.Names.Where(areas.ContainsKey).Select(n => areas[n])];
+                return new SplitStats(SplitCensus.Of(split, Counts, objects), Spread.Of(known.Select(s => s.Height)), Spread.Of(known.Select(s => s.Width)))
+                {
+                    Objects = told.Length == 0 ? null : ObjectStats.Of(told),
+                };
+            })];
+            SplitStats train = splits.FirstOrDefault(s => SplitNames.Plain(s.Census.Name) == "train") ?? splits[0];
+            SplitList list = lists.First(s => s.Name == train.Census.Name);
+            return new DataStats(folder, classes, coding, splits, Balance(train.Census, Counts, list, classes),
+                [.. notes, .. Suggestions(train, classes)], [.. Unreadable.OrderBy(f => f.File, StringComparer.Ordinal)]);
+        }
     }
 
     /// <summary>

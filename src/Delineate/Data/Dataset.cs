@@ -11,6 +11,9 @@ public abstract class Dataset
     /// <summary>The samples' names, in order; their count is the data set's.</summary>
     public abstract IReadOnlyList<string> Names { get; }
 
+    /// <summary>The names of the joints in the order of an object's keypoints; empty where objects have none.</summary>
+    public virtual IReadOnlyList<string> KeypointNames => [];
+
     /// <summary>What was found out or assumed about the files when the set was opened, one sentence each, for the user to read.</summary>
     public virtual IReadOnlyList<string> Notes => [];
 

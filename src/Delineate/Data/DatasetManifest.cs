@@ -10,7 +10,8 @@ namespace Delineate.Data;
 /// What a data set says of itself in its <c>dataset.json</c>. Every key is optional; comments and trailing commas are allowed; unknown keys
 /// are refused.
 /// <code>
-/// { "layout": "folder",                        // or "voc"; else recognised from the files
+/// { "layout": "folder",                        // or voc, coco, yolo, labelme, cvat; else recognised from the files
+///   "variant": "instances",                    // COCO: instances | keypoints | vocClasses
 ///   "classes": ["background", "nucleus"],      // in the order of the labels
 ///   "colors": ["#000000", [220, 20, 60]],      // one per class: the palette, and the colour table of RGB masks
 ///   "background": "background",                // the class that overlays leave clear
@@ -35,6 +36,9 @@ public sealed record DatasetManifest
 
     /// <summary>How the files are laid out; null: recognised.</summary>
     public DatasetLayout? Layout { get; init; }
+
+    /// <summary>Which of its annotations are taken, where it has several; null: instances.</summary>
+    public DatasetVariant? Variant { get; init; }
 
     /// <summary>Class names in the order of their labels; null: found elsewhere.</summary>
     public IReadOnlyList<string>? Classes { get; init; }
@@ -127,7 +131,19 @@ public sealed record DatasetManifest
                 null => null,
                 "voc" => DatasetLayout.Voc,
                 "folder" => DatasetLayout.Folder,
-                _ => throw Wrong("layout", $"is '{file.Layout}'", "it is \"voc\" or \"folder\""),
+                "coco" => DatasetLayout.Coco,
+                "yolo" => DatasetLayout.Yolo,
+                "labelme" => DatasetLayout.Labelme,
+                "cvat" => DatasetLayout.Cvat,
+                _ => throw Wrong("layout", $"is '{file.Layout}'", "it is \"voc\", \"folder\", \"coco\", \"yolo\", \"labelme\" or \"cvat\""),
+            },
+            Variant = file.Variant switch
+            {
+                null => null,
+                "instances" => DatasetVariant.Instances,
+                "keypoints" => DatasetVariant.Keypoints,
+                "vocClasses" => DatasetVariant.VocClasses,
+                _ => throw Wrong("variant", $"is '{file.Variant}'", "it is \"instances\", \"keypoints\" or \"vocClasses\""),
             },
             Classes = file.Classes,
             Colors = colors,
@@ -195,7 +211,7 @@ public sealed record DatasetManifest
         {
             string[] known = key.StartsWith("masks.", StringComparison.Ordinal)
                 ? ["masks.coding", "masks.suffix", "masks.map"]
-                : ["layout", "classes", "colors", "background", "ignoreIndex", "masks", "validation", "name", "description", "licence", "source"];
+                : ["layout", "classes", "variant", "colors", "background", "ignoreIndex", "masks", "validation", "name", "description", "licence", "source"];
             return $"{line}the key \"{key}\" is unknown; {NearNames.Suggest(key, known)}";
         }
         if (e.Message.Contains("Duplicate", StringComparison.OrdinalIgnoreCase)) return $"{line}the key \"{key}\" occurs twice";
@@ -208,6 +224,8 @@ public sealed record DatasetManifest
 internal sealed record ManifestFile
 {
     public string? Layout { get; init; }
+
+    public string? Variant { get; init; }
 
     public List<string>? Classes { get; init; }
 

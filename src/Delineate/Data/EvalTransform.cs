@@ -4,7 +4,7 @@ using Delineate.Tensors;
 namespace Delineate.Data;
 
 /// <summary>
-/// What happens to samples that are evaluated: image and mask are resized to a short side, or left alone where <paramref name="ShortSide"/>
+/// What happens to samples that are evaluated: image, mask and objects are resized to a short side, or left alone where <paramref name="ShortSide"/>
 /// is null.
 /// </summary>
 public sealed record EvalTransform(int? ShortSide = null)
@@ -18,7 +18,11 @@ public sealed record EvalTransform(int? ShortSide = null)
         return sample with
         {
             Image = sample.Image.Resize(height, width),
-            Annotation = sample.Annotation with { Semantic = sample.Annotation.Semantic?.Resize(height, width) },
+            Annotation = sample.Annotation with
+            {
+                Semantic = sample.Annotation.Semantic?.Resize(height, width),
+                Instances = sample.Annotation.Instances?.Select(o => o.Resize((sample.Image.Height, sample.Image.Width), (height, width), centers: true)).ToArray(),
+            },
         };
     }
 

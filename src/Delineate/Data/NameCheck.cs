@@ -18,6 +18,8 @@ internal static class NameCheck
         }
         foreach ((string name, string path) in files.Masks.Where(m => !files.Images.ContainsKey(m.Key)))
             findings.Warning(path, "the mask has no image", $"expected an image named {name} (.jpg, .jpeg or .png): add it, or take the mask out");
+        foreach ((string name, string path) in files.ObjectMasks.Where(m => !files.Masks.ContainsKey(m.Key) || !files.Images.ContainsKey(m.Key)))
+            findings.Warning(path, files.Images.ContainsKey(name) ? "the mask of objects has no mask of classes beside it" : "the mask of objects has no image", "add it, or take the file out");
         foreach ((string file, string reason) in files.LeftOut)
         {
             const string Remedy = "convert it, rename it or move it away";

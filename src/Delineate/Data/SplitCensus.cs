@@ -9,16 +9,22 @@ namespace Delineate.Data;
 /// <param name="Listed">Samples that the split lists.</param>
 /// <param name="MasksCounted">Masks whose pixels were counted: fewer where some could not be read or only some were looked at.</param>
 /// <param name="Pixels">Pixels of each label.</param>
-/// <param name="Images">Masks in which each label occurs.</param>
+/// <param name="Images">Masks in which each label occurs; images, where objects were counted and no masks.</param>
 public sealed record SplitCensus(string Name, string? File, int Listed, int MasksCounted, IReadOnlyList<long> Pixels, IReadOnlyList<int> Images)
 {
-    internal static SplitCensus Of(SplitList split, IReadOnlyDictionary<string, long[]> countsByName)
+    /// <summary>Objects of each label, 256 entries; empty where the data set tells of none.</summary>
+    public IReadOnlyList<int> Objects { get; init; } = [];
+
+    internal static SplitCensus Of(SplitList split, IReadOnlyDictionary<string, long[]> countsByName, IReadOnlyDictionary<string, int[]>? objectsByName = null)
     {
+        int[] objects = new int[objectsByName is { Count: > 0 } ? 256 : 0];
         long[] pixels = new long[256];
         int[] images = new int[256];
         int masks = 0;
         foreach (string name in split.Names)
         {
+            if (objectsByName?.TryGetValue(name, out int[]? here) == true)
+                for (int label = 0; label < 256; label++) objects[label] += here[label];
             if (!countsByName.TryGetValue(name, out long[]? counts)) continue;
             masks++;
             for (int label = 0; label < 256; label++)
@@ -27,7 +33,15 @@ public sealed record SplitCensus(string Name, string? File, int Listed, int Mask
                 if (counts[label] > 0) images[label]++;
             }
         }
-        return new SplitCensus(split.Name, split.File, split.Names.Count, masks, pixels, images);
+        return new SplitCensus(split.Name, split.File, split.Names.Count, masks, pixels, images) { Objects = objects };
+    }
+
+    /// <summary>Objects of each label.</summary>
+    internal static int[] Count(IEnumerable<Instance> objects)
+    {
+        int[] counts = new int[256];
+        foreach (Instance thing in objects) counts[thing.Label]++;
+        return counts;
     }
 
     /// <summary>Pixels of each label of a mask.</summary>

@@ -140,6 +140,9 @@ public sealed record Recipe
     /// <summary>Strength of random brightness, contrast and saturation; 0 leaves colours alone.</summary>
     public double ColorJitter { get; init; }
 
+    /// <summary>Chance that objects of another training image are laid over one; 0 never. Needs a data set that tells objects apart.</summary>
+    public double CopyPasteProbability { get; init; }
+
     /// <summary>Bring each image to mean 0 and deviation 1 by its own figures instead of ImageNet's: for microscopes and other uneven light.</summary>
     public bool Standardize { get; init; }
 
@@ -224,6 +227,7 @@ public sealed record Recipe
         Need(FlipProbability is >= 0 and <= 1, "flipProbability", "0 to 1", FlipProbability);
         Need(VerticalFlipProbability is >= 0 and <= 1, "verticalFlipProbability", "0 to 1", VerticalFlipProbability);
         Need(ColorJitter is >= 0 and <= 1, "colorJitter", "0 to 1", ColorJitter);
+        Need(CopyPasteProbability is >= 0 and <= 1, "copyPasteProbability", "0 to 1", CopyPasteProbability);
         Need(EvalShortSide is null or (>= 8 and <= 8192), "evalShortSide", "8 to 8192, or null", EvalShortSide);
         Need(EvalEvery >= 1, "evalEvery", "at least 1", EvalEvery);
         Need(EarlyStop is null or >= 1, "earlyStop", "at least 1, or null", EarlyStop);
@@ -317,6 +321,14 @@ public sealed record Recipe
         IgnoreIndex = classes.IgnoreIndex,
         Jitter = ColorJitter > 0 ? new ColorJitter { Brightness = ColorJitter, Contrast = ColorJitter, Saturation = ColorJitter } : null,
     };
+
+    /// <summary>All random changes of a training sample, those that take another image of the training set included.</summary>
+    internal Func<Sample, Philox, Sample> Augmentation(Dataset train, ClassTable classes)
+    {
+        TrainTransform transform = TrainTransform(classes);
+        if (train.KeypointNames.Count > 0) transform = transform with { KeypointNames = train.KeypointNames };
+        return CopyPasteProbability > 0 ? new CopyPaste(train, transform) { Probability = CopyPasteProbability }.Apply : transform.Apply;
+    }
 
     /// <summary>
     /// The optimizer over a model's parameters: the network's own, then the auxiliary heads', and after either, where they are treated apart, its biases. What

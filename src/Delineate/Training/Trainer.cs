@@ -55,7 +55,7 @@ public sealed class Trainer : IDisposable
         if (train.Count == 0) throw new TrainingException("the training set is empty");
         var reading = new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle };
         recipe.Freeze(model);
-        loader = new DataLoader(train, recipe.TrainTransform(model.Classes).Apply, reading);
+        loader = new DataLoader(train, recipe.Augmentation(train, model.Classes), reading);
         optimizer = recipe.MakeOptimizer(model);
         schedule = recipe.MakeSchedule(StepsPerEpoch);
         state = folder.Restore(model, optimizer) ?? new TrainingState { Data = Fingerprint(train) };

@@ -24,7 +24,7 @@ public class RecipeOptionsTests
         ("options.detection.trainingProposalsBeforeNms", "600", "600"), ("options.detection.trainingProposalsAfterNms", "400", "400"),
         ("options.detection.anchorSamples", "64", "64"), ("options.detection.anchorPositiveShare", "0.125", "0.125"), ("options.detection.boxSamples", "128", "128"), ("options.detection.boxPositiveShare", "0.375", "0.375"),
         ("baseSize", "none", "null"), ("minScale", "0.75", "0.75"),
-        ("maxScale", "1.5", "1.5"), ("flipProbability", "0", "0"), ("verticalFlipProbability", "0.5", "0.5"), ("colorJitter", "0.25", "0.25"), ("standardize", "true", "true"),
+        ("maxScale", "1.5", "1.5"), ("flipProbability", "0", "0"), ("verticalFlipProbability", "0.5", "0.5"), ("colorJitter", "0.25", "0.25"), ("copyPasteProbability", "0.5", "0.5"), ("standardize", "true", "true"),
         ("frozen", "upscore,aux_classifier", "[\"upscore\",\"aux_classifier\"]"), ("biasLearningRateScale", "2", "2"), ("biasWeightDecay", "0", "0"),
         ("optimizer", "adamw", "\"AdamW\""), ("accumulateBatches", "2", "2"), ("checkpointing", "true", "true"), ("schedule", "multistep", "\"MultiStep\""), ("polyPower", "2", "2"),
         ("milestones", "2,4", "[2,4]"), ("gamma", "0.5", "0.5"), ("warmupEpochs", "0.5", "0.5"), ("warmupFactor", "0.25", "0.25"),

@@ -127,6 +127,7 @@ public sealed class RecipeTests
         { "flipProbability", ["0", "1"], ["-0.1", "1.1"] },
         { "verticalFlipProbability", ["0", "1"], ["-0.1", "1.1"] },
         { "colorJitter", ["0", "1"], ["-0.1", "1.1"] },
+        { "copyPasteProbability", ["0", "1"], ["-0.1", "1.1"] },
         { "evalShortSide", ["null", "8", "8192"], ["7", "8193"] },
         { "evalEvery", ["1"], ["0"] },
         { "earlyStop", ["null", "1"], ["0"] },

@@ -10,6 +10,18 @@ public enum DatasetLayout
 
     /// <summary><c>images/</c> with <c>masks/</c> or <c>instances/</c>, and <c>*.txt</c> split files beside them.</summary>
     Folder,
+
+    /// <summary>COCO's JSON: see <see cref="Sets.Coco"/>.</summary>
+    Coco,
+
+    /// <summary>YOLO's text files: see <see cref="Sets.Yolo"/>.</summary>
+    Yolo,
+
+    /// <summary>labelme's JSON: see <see cref="Sets.Labelme"/>.</summary>
+    Labelme,
+
+    /// <summary>CVAT's XML for images: see <see cref="Sets.Cvat"/>.</summary>
+    Cvat,
 }
 
 /// <summary>
@@ -46,6 +58,9 @@ public sealed record DatasetFiles
     /// <summary>Masks by the name of their image, in ordinal order.</summary>
     public required SortedDictionary<string, string> Masks { get; init; }
 
+    /// <summary>Pictures that number the objects, by the name of their image; empty where there are none.</summary>
+    public SortedDictionary<string, string> ObjectMasks { get; init; } = new(StringComparer.Ordinal);
+
     /// <summary>The splits that can be opened, <c>all</c> excepted.</summary>
     public required IReadOnlyList<SplitList> Splits { get; init; }
 
@@ -54,6 +69,9 @@ public sealed record DatasetFiles
 
     /// <summary>Names with both an image and a mask, in ordinal order.</summary>
     public IEnumerable<string> Pairs => Images.Keys.Where(Masks.ContainsKey);
+
+    /// <summary>The picture that numbers an image's objects: where masks hold nothing else, the mask itself; null where there is none.</summary>
+    internal string? ObjectMask(string name, MaskCoding coding) => (coding == MaskCoding.Instances ? Masks : ObjectMasks).GetValueOrDefault(name);
 
     /// <summary>A split by its name; <c>all</c> is every pair.</summary>
     /// <exception cref="DatasetException">There is no such split.</exception>
@@ -67,7 +85,7 @@ public sealed record DatasetFiles
 
     /// <summary>Lists a data set's files.</summary>
     internal static DatasetFiles Scan(string folder, DatasetLayout layout, DatasetManifest manifest, string imageFolder, string maskFolder,
-        IEnumerable<string> splitFiles)
+        IEnumerable<string> splitFiles, string? objectFolder = null)
     {
         var leftOut = new List<(string File, string Reason)>();
         SortedDictionary<string, string> images = FilesByName(imageFolder, ImageSuffixes, "", leftOut);
@@ -82,6 +100,7 @@ public sealed record DatasetFiles
             MaskFolder = maskFolder,
             Images = images,
             Masks = masks,
+            ObjectMasks = objectFolder is null || objectFolder == maskFolder ? new(StringComparer.Ordinal) : FilesByName(objectFolder, [".png"], "", leftOut),
             Splits = splits,
             LeftOut = leftOut,
         };

@@ -1,10 +1,12 @@
+using Delineate.Data.Objects;
 using Delineate.Imaging;
 
 namespace Delineate.Data.Sets;
 
 /// <summary>One split of a data set whose images and masks are files of equal names.</summary>
-internal sealed class FileDataset : Dataset
+internal sealed class FileDataset : ImageFileDataset
 {
+    private readonly DatasetFiles files;
     private readonly MaskReader masks;
     private readonly (string Name, string Image, string Mask)[] samples;
     private readonly List<string> notes;
@@ -13,7 +15,7 @@ internal sealed class FileDataset : Dataset
     /// named).</exception>
     public FileDataset(DatasetFiles files, MaskReader masks, SplitList split)
     {
-        this.masks = masks;
+        (this.files, this.masks) = (files, masks);
         string place = split.File ?? files.Folder;
         if (split.Names.Count == 0)
         {
@@ -40,17 +42,21 @@ internal sealed class FileDataset : Dataset
 
     public override IReadOnlyList<string> Notes => notes;
 
-    public override Sample Load(int index)
+    public override string ImagePath(int index) => samples[index].Image;
+
+    public override Annotation Annotate(int index, int height, int width)
     {
-        (string name, string imagePath, string maskPath) = samples[index];
-        Image image = ReadImage(imagePath);
+        (string name, _, string maskPath) = samples[index];
         LabelMap labels = masks.Read(maskPath);
-        if ((labels.Height, labels.Width) != (image.Height, image.Width))
+        if ((labels.Height, labels.Width) != (height, width))
         {
-            throw new DatasetException(maskPath, $"the mask is {labels.Height}×{labels.Width} but its image is {image.Height}×{image.Width}",
+            throw new DatasetException(maskPath, $"the mask is {labels.Height}×{labels.Width} but its image is {height}×{width}",
                 "export the mask at the size of its image");
         }
-        return new Sample(name, image, new Annotation { Semantic = labels });
+        if (files.ObjectMask(name, masks.Coding) is not { } objectPath) return new Annotation { Semantic = labels };
+        LabelMap? classes = masks.Coding == MaskCoding.Instances ? null : labels;
+        (IReadOnlyList<Instance> objects, IReadOnlyList<int> classless) = ObjectMasks.Read(objectPath, height, width, classes, masks.Classes, files.Layout);
+        return new Annotation { Semantic = labels, Instances = objects, DroppedObjects = classless.Count };
     }
 
     /// <summary>Reads a picture, with every failure turned into one that names the file.</summary>
@@ -85,6 +91,9 @@ internal sealed class FileDataset : Dataset
             yield return $"there are no split files: {held} of {files.Pairs.Count()} images are held out as 'val', "
                 + $"chosen by a hash of their names (share {files.Manifest.Validation:0.##})";
         }
+        int told = split.Names.Count(files.ObjectMasks.ContainsKey);
+        if (told > 0 && told < split.Names.Count)
+            yield return $"{split.Names.Count - told} of {split.Names.Count} images of '{split.Name}' have classes, but no mask of objects";
         if (split.File is not null) yield break;
         string[] single = [.. files.Images.Keys.Where(n => !files.Masks.ContainsKey(n))];
         if (single.Length > 0) yield return $"left out: {single.Length} images without a mask ({FirstOf(single)})";

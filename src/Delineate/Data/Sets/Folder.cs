@@ -1,8 +1,8 @@
 namespace Delineate.Data.Sets;
 
 /// <summary>
-/// A plain folder: <c>images/NAME.{jpg,jpeg,png}</c> with <c>masks/NAME.png</c> (classes), or with <c>instances/NAME.png</c> (object ids,
-/// read as foreground), and optionally split files <c>train.txt</c>, <c>val.txt</c>, <c>test.txt</c> of one name a line.
+/// A plain folder: <c>images/NAME.{jpg,jpeg,png}</c> with <c>masks/NAME.png</c> (classes), or with <c>instances/NAME.png</c> (object ids, their pixels
+/// read as foreground), or with both (an object's class is that of most of its pixels), and optionally split files <c>train.txt</c>, <c>val.txt</c>, <c>test.txt</c> of one name a line.
 /// </summary>
 public static class Folder
 {
@@ -18,7 +18,8 @@ public static class Folder
         manifest,
         imageFolder: Path.Combine(folder, "images"),
         maskFolder: MaskFolder(folder, manifest.Coding),
-        splitFiles: SplitNames.Select(name => Path.Combine(folder, name + ".txt")).Where(File.Exists));
+        splitFiles: SplitNames.Select(name => Path.Combine(folder, name + ".txt")).Where(File.Exists),
+        objectFolder: MaskFolders(folder).LastOrDefault(path => Path.GetFileName(path) == "instances"));
 
     /// <summary>Where both folders exist <c>masks/</c> is read, unless the manifest asks for instances.</summary>
     private static string MaskFolder(string folder, MaskCoding? coding) =>

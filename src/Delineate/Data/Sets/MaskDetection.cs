@@ -109,7 +109,7 @@ internal static class MaskDetection
     {
         if (Path.GetFileName(files.MaskFolder) == "instances")
         {
-            notes.Add("the masks in instances/ number objects: all objects are read as one class");
+            notes.Add("the masks in instances/ number objects: all objects are of one class");
             return MaskCoding.Instances;
         }
         int classes = names?.Count ?? (files.Layout == DatasetLayout.Voc ? Voc.ClassNames.Count : 2);

@@ -2,7 +2,7 @@ namespace Delineate.Data.Sets;
 
 /// <summary>
 /// The layout of PASCAL VOC's segmentation task: <c>JPEGImages/NAME.jpg</c>, <c>SegmentationClass/NAME.png</c>,
-/// <c>ImageSets/Segmentation/SPLIT.txt</c>, and optionally
+/// <c>ImageSets/Segmentation/SPLIT.txt</c>, and optionally <c>SegmentationObject/NAME.png</c>, which numbers the objects, and
 /// <c>class_names.txt</c>, one class a line. Source: Everingham et al., The PASCAL Visual Object Classes Challenge 2012 development kit.
 /// </summary>
 public static class Voc
@@ -25,7 +25,8 @@ public static class Voc
         manifest,
         imageFolder: Path.Combine(folder, "JPEGImages"),
         maskFolder: Path.Combine(folder, "SegmentationClass"),
-        splitFiles: SplitFiles(Path.Combine(folder, "ImageSets", "Segmentation")));
+        splitFiles: SplitFiles(Path.Combine(folder, "ImageSets", "Segmentation")),
+        objectFolder: Path.Combine(folder, "SegmentationObject"));
 
     private static IEnumerable<string> SplitFiles(string folder) =>
         Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.txt").Order(StringComparer.Ordinal) : [];

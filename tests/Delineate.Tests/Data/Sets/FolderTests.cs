@@ -85,6 +85,7 @@ public class FolderTests
         using TempDataset set = new TempDataset().Text("readme.md", "x").Text("pics/a.txt", "x");
         string message = Assert.Throws<DatasetException>(() => DatasetCatalog.Open(set.Root)).Message;
         Assert.Contains("JPEGImages/ and SegmentationClass/", message);
+        Assert.Contains("annotations/instances_SPLIT.json", message);
         Assert.Contains("images/ with masks/ or instances/", message);
         Assert.Contains("found pics, readme.md", message);
         Assert.Contains("no such folder", Assert.Throws<DatasetException>(() => DatasetCatalog.Open(set.At("nowhere"))).Message);
