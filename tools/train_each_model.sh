@@ -11,7 +11,7 @@ delineate=(dotnet "${PROGRAM:-$here/src/Delineate.Cli/bin/Release/net10.0/Deline
 read -ra options <<<"${TRAIN:---batch-size 4 --crop 64 --base-size none --eval-short-side none --lr 0.002 --skip-check}"
 models=("$@")
 [ ${#models[@]} -gt 0 ] || mapfile -t models < <("${delineate[@]}" models --json | grep -oE '"name": *"[^"]+"' | cut -d'"' -f4)
-image=$(find -L "$data" -name '*.jpg' -o -name '*.png' | sort | head -1)
+image=$(find -L "$data" -name '*.jpg' -o -name '*.png' | sort | sed -n 1p)
 mkdir -p "$out"
 failed=0
 for model in "${models[@]}"; do

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck
 
+import compare_detectors
 import workloads
 
 SEED = 7
@@ -42,10 +43,35 @@ def reasonable(network, x):
         if isinstance(module, Bottleneck):
             nn.init.uniform_(module.bn3.weight, 0.1, 0.3)
     with torch.no_grad():
-        network.train()(x)
+        inner = workloads.inner(network)
+        if isinstance(network, workloads.Detector):
+            inner.backbone.train()(inner.transform([*x])[0].tensors)
+        else:
+            network.train()(x)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
+    if isinstance(network, workloads.Detector):
+        compare_detectors.spread(inner.eval(), x[0])
+
+
+def picture(shape):
+    """A picture for detectors: noise of several scales, as bytes have it, in 0...1."""
+    sums = sum(nn.functional.interpolate(torch.randn(shape[0], 3, shape[2] // k, shape[3] // k), shape[2:], mode="bilinear") * k ** 0.5 for k in (1, 4, 16, 32))
+    return ((sums / (4 * sums.std()) + 0.5).clamp(0, 1) * 255).round() / 255
+
+
+def objects(shape):
+    """Maps of object numbers: eight ellipses in each, some before others."""
+    y, x = torch.meshgrid(torch.arange(shape[2]), torch.arange(shape[3]), indexing="ij")
+    maps = torch.zeros(shape[0], *shape[2:], dtype=torch.uint8)
+    for ids in maps:
+        for i in range(1, 9):
+            # Centres on a grid of 3 x 3, so that none is hidden.
+            cy, cx = ((i - 1) // 3 + 0.5) / 3 * shape[2], ((i - 1) % 3 + 0.5) / 3 * shape[3]
+            ry, rx = 8 + 40 * torch.rand(2)
+            ids[((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 <= 1] = i
+    return maps
 
 
 def write(tensor, path):
@@ -57,16 +83,19 @@ def prepare(name, folder, size=None):
     shape = work.shape if size is None else (*work.shape[:2], *map(int, size.split("x")))
     os.makedirs(folder, exist_ok=True)
     torch.manual_seed(SEED)
-    x = torch.randn(shape)
     network = work.build()
+    detects = isinstance(network, workloads.Detector)
+    x = picture(shape) if detects else torch.randn(shape)
     reasonable(network, x)
     torch.save(workloads.inner(network).state_dict(), os.path.join(folder, "weights.pth"))
     write(x, os.path.join(folder, "input.f32"))
     if work.trains:
-        labels = torch.randint(0, work.classes, (shape[0], *shape[2:]), dtype=torch.uint8)
+        labels = objects(shape) if detects else torch.randint(0, work.classes, (shape[0], *shape[2:]), dtype=torch.uint8)
         write(labels, os.path.join(folder, "labels.u8"))
-        outputs, direct, fewest = workloads.multiply_adds(network.double().train(), x.double())
-        loss = workloads.loss_of(outputs, labels.long())
+        # A detector draws what it learns from, so that its loss is only nearly the same: double precision would be minutes for nothing.
+        precision = torch.float32 if detects else torch.float64
+        network.to(precision).train()
+        loss, direct, fewest = workloads.multiply_adds(network, lambda: workloads.loss_of(network, x.to(precision), labels.long()))
         loss.backward()
         names = ["loss", "first gradient", "last gradient"]
         outputs = [loss.reshape(1), *(p.grad for p in workloads.watched(network))]
@@ -74,17 +103,32 @@ def prepare(name, folder, size=None):
     else:
         network.eval()
         with torch.no_grad():
-            names = [f"out{i}" for i in range(len(network(x)))]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                torch.onnx.export(network, x, os.path.join(folder, "model.onnx"), opset_version=16, input_names=["x"], output_names=names)
-            outputs, direct, fewest = workloads.multiply_adds(network.double(), x.double())
+            names = [f"out{i}" for i in range(len(workloads.compared(network(x))))]
+            if not detects:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    torch.onnx.export(network, x, os.path.join(folder, "model.onnx"), opset_version=16, input_names=["x"], output_names=names)
+            network.double()
+            outputs, direct, fewest = workloads.multiply_adds(network, lambda: network(x.double()))
+            outputs = workloads.compared(outputs)
     for i, output in enumerate(outputs):
-        write(output, os.path.join(folder, f"expected{i}.f64"))
+        write(output.double(), os.path.join(folder, f"expected{i}.f64"))
     about = {"workload": name, "input": list(shape), "outputs": [{"name": n, "shape": list(o.shape)} for n, o in zip(names, outputs)],
              "flops": direct, "fewest_flops": fewest, "trains": work.trains, "parameters": sum(p.numel() for p in network.parameters())}
     with open(os.path.join(folder, "work.json"), "w") as file:  # last: the folder is whole once it is there
         json.dump(about, file, indent=1)
+
+
+class Scripted:
+    """A detector as a script; its parts without lists are frozen into one graph each only by that, so optimize_for_inference gets them too."""
+
+    def __init__(self, detector):
+        scripted = torch.jit.script(detector.network.eval())
+        self.network = torch.jit.optimize_for_inference(torch.jit.freeze(scripted))
+
+    def __call__(self, x):
+        found = self.network([*x])[1][0]
+        return found["boxes"], found["labels"], found["scores"], found["masks"]
 
 
 class Inference:
@@ -93,6 +137,8 @@ class Inference:
         network.eval()
         if mode == "channels_last":
             network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+        elif mode == "jit" and isinstance(network, workloads.Detector):
+            network = Scripted(network)
         elif mode == "jit":
             with torch.no_grad():
                 traced = torch.jit.trace(network, x, check_trace=False)
@@ -104,10 +150,13 @@ class Inference:
             wall, cpu = time.perf_counter(), time.process_time()
             outputs = self.network(self.x)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            self.kept = self.kept or [torch.empty(o.shape) for o in outputs]
-            for kept, output in zip(self.kept, outputs):
+            compared = workloads.compared(outputs)
+            self.kept = self.kept or [torch.empty(o.shape) for o in compared]
+            for kept, output in zip(self.kept, compared):
                 kept.copy_(output)
-                output.fill_(float("nan"))  # the memory goes back poisoned: a value that the next run does not write shows
+            for output in outputs:
+                if output.is_floating_point():
+                    output.fill_(float("nan"))  # the memory goes back poisoned: a value that the next run does not write shows
         return wall, cpu
 
 
@@ -122,7 +171,7 @@ class Training:
     def run(self):
         wall, cpu = time.perf_counter(), time.process_time()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = workloads.loss_of(self.network(self.x), self.labels)
+        loss = workloads.loss_of(self.network, self.x, self.labels)
         loss.backward()
         self.optimizer.step()
         value = loss.item()

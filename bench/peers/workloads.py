@@ -1,6 +1,6 @@
 """The networks of the whole-network bench in PyTorch. Their twins in C# are in bench/Delineate.Bench/Networks, with the same parameter names.
 
-Each network maps one tensor [N, 3, H, W] (the two single layers: their own input) to a tuple of tensors.
+Each network maps one tensor [N, 3, H, W] (the two single layers: their own input; detectors: values in 0...1) to a tuple of tensors.
 """
 import collections
 
@@ -120,6 +120,39 @@ class Single(nn.Module):
         return (self.layer(x),)
 
 
+class Detector(nn.Module):
+    """A detector on a batch instead of a list: boxes, labels, scores and pasted masks of the first image."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        found = self.network([*x])[0]
+        return found["boxes"], found["labels"], found["scores"], found["masks"]
+
+    def loss(self, x, objects):
+        return sum(self.network([*x], [truth(ids) for ids in objects]).values())
+
+
+def truth(ids):
+    """Boxes and masks of the objects in a map of their numbers (0: none). All are of class 1."""
+    masks = torch.stack([ids == i for i in range(1, int(ids.max()) + 1)])
+    boxes = torchvision.ops.masks_to_boxes(masks)
+    boxes[:, 2:] += 1
+    return {"boxes": boxes, "labels": torch.ones(len(boxes), dtype=torch.int64), "masks": masks.to(torch.uint8)}
+
+
+def maskrcnn_resnet50_fpn():
+    return Detector(torchvision.models.detection.maskrcnn_resnet50_fpn(weights=None, weights_backbone=None))
+
+
+def maskrcnn_resnet18_fpn():
+    build = torchvision.models.detection.backbone_utils.resnet_fpn_backbone
+    backbone = build(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5)
+    return Detector(torchvision.models.detection.MaskRCNN(backbone, num_classes=2, min_size=256, max_size=256))
+
+
 WORKLOADS = {
     "fcn_resnet50": Workload(lambda: fcn_resnet50(False), (1, 3, 480, 480), False, 21),
     "fcn8s_vgg16": Workload(Fcn8sVgg16, (1, 3, 320, 480), False, 21),
@@ -129,28 +162,48 @@ WORKLOADS = {
     "conv_transpose_2_s2": Workload(lambda: Single(nn.ConvTranspose2d(512, 256, 2, 2)), (1, 512, 64, 64), False, 0),
     "train_fcn_resnet50": Workload(lambda: fcn_resnet50(True), (2, 3, 480, 480), True, 21),
     "train_unet": Workload(UNet, (2, 3, 256, 256), True, 2),
+    "maskrcnn_resnet50_fpn": Workload(maskrcnn_resnet50_fpn, (1, 3, 480, 640), False, 91),
+    "train_maskrcnn_resnet18_fpn": Workload(maskrcnn_resnet18_fpn, (4, 3, 256, 256), True, 2),
 }
 
 
 def inner(network):
     """The module whose state dict is saved."""
-    return network.network if isinstance(network, Outputs) else network.layer if isinstance(network, Single) else network
+    return network.network if isinstance(network, (Outputs, Detector)) else network.layer if isinstance(network, Single) else network
 
 
-def loss_of(outputs, labels):
-    """Cross-entropy, and half of the auxiliary head's where there is one."""
+def compared(outputs):
+    """What is compared of a network's outputs. Of a detector: the sorted scores, and the sorted sums of the masks; places in lists of boxes may swap by rounding."""
+    if len(outputs) != 4 or outputs[1].dtype != torch.int64:
+        return outputs
+    scores, sums = torch.zeros(100, dtype=outputs[2].dtype), torch.zeros(100, dtype=outputs[3].dtype)
+    scores[:len(outputs[2])] = outputs[2].sort(descending=True)[0]
+    sums[:len(outputs[3])] = outputs[3].sum((1, 2, 3)).sort(descending=True)[0]
+    return scores, sums
+
+
+def loss_of(network, x, labels):
+    """Cross-entropy, and half of the auxiliary head's where there is one; a detector's own losses."""
+    if isinstance(network, Detector):
+        return network.loss(x, labels)
+    outputs = network(x)
     loss = F.cross_entropy(outputs[0], labels, ignore_index=255)
     return loss if len(outputs) == 1 else loss + 0.5 * F.cross_entropy(outputs[1], labels, ignore_index=255)
 
 
 def watched(network):
-    """The two parameters whose gradients of the first step are compared: the first (which the whole network lies behind) and the last."""
+    """
+    The two parameters whose gradients of the first step are compared: the first (which the whole network lies behind) and the last. Of a detector none:
+    every engine draws other anchors and boxes.
+    """
+    if isinstance(network, Detector):
+        return ()
     parameters = [p for n, p in network.named_parameters() if "aux_classifier" not in n]
     return parameters[0], parameters[-1]
 
 
-def multiply_adds(network, x):
-    """Runs the network. Its outputs, and the operations (2 for a multiply-add) of the convolutions: counted as direct sums, and the fewest that any known algorithm needs.
+def multiply_adds(network, run):
+    """Runs the network by a function. What that gives, and the operations (2 for a multiply-add) of the convolutions: counted as direct sums, and the fewest that any known algorithm needs.
 
     The fewest are F(6x6, 3x3) Winograd for 3x3 at stride 1, two levels of Strassen for the rest: a rate above the machine's peak by that count
     means that something was not computed.
@@ -168,7 +221,7 @@ def multiply_adds(network, x):
         fewest += operations / 5.0625 if winograd else operations * 49 / 64
 
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
-    outputs = network(x)
+    outputs = run()
     for hook in hooks:
         hook.remove()
     return outputs, direct, fewest

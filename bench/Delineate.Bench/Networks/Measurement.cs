@@ -70,8 +70,8 @@ internal sealed record WorkloadResult(
     string Workload, bool Trains, string Size, int Threads, double Flops, double FewestFlops, Calibrator Calibrator, IReadOnlyList<EngineResult> Engines)
 {
     // Of the largest output; beyond it an engine did other work than the rest. In training one ReLU or maximum that rounding decides the other way
-    // changes the gradients before it by some 1e-3, in every engine.
-    private double MostError => Trains ? 0.05 : 1e-3;
+    // changes the gradients before it by some 1e-3, in every engine. Of two boxes that rounding orders the other way a detector keeps another one.
+    private double MostError => Trains ? 0.05 : Workload.Contains("rcnn", StringComparison.Ordinal) ? 0.01 : 1e-3;
 
     public bool IsRight(EngineResult engine) => engine.WorstError.Max <= MostError;
 

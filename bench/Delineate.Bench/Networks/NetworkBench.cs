@@ -87,7 +87,7 @@ internal static class NetworkBench
         var peers = new List<Peer>();
         try
         {
-            foreach (Engine engine in Engines(options, trains)) peers.Add(Peer.Start(engine, workload, folder, threads));
+            foreach (Engine engine in Engines(options, trains, isExported: File.Exists(Path.Combine(folder, "model.onnx")))) peers.Add(Peer.Start(engine, workload, folder, threads));
             EngineResult[] engines = [.. peers.Select(p => new EngineResult { Engine = p.Engine, Version = p.Version, Measurements = [] })];
             string size = string.Join('×', work["input"]!.AsArray().Select(n => (int)n!));
             var result = new WorkloadResult(workload, trains, size, threads, (double)work["flops"]!, (double)work["fewest_flops"]!, calibrator, engines);
@@ -124,7 +124,7 @@ internal static class NetworkBench
         }
     }
 
-    private static IEnumerable<Engine> Engines(NetworkBenchOptions options, bool trains)
+    private static IEnumerable<Engine> Engines(NetworkBenchOptions options, bool trains, bool isExported)
     {
         foreach (string family in options.Families)
         {
@@ -132,7 +132,7 @@ internal static class NetworkBench
             {
                 "delineate" => trains ? [.. options.OwnModes.Select(OwnInference.Training).Distinct()] : [.. options.OwnModes],
                 "pytorch" => trains ? ["eager", "channels_last"] : ["eager", "channels_last", "jit"],
-                _ => trains ? [] : ["all optimizations"],
+                _ => isExported ? ["all optimizations"] : [],
             };
             foreach (string mode in modes) yield return new Engine(family, mode);
         }

@@ -22,7 +22,7 @@ internal static class OwnInference
         network.Module.Train(false);
         return mode.Split('-')[0] switch
         {
-            "plan" => Planned(),
+            "plan" => network.Planned ?? Planned(),
             "eager" => network.Forward,
             var way => throw new ArgumentException($"Delineate runs an input of {input.Shape} in these ways: {string.Join(", ", Ways)}; not {way}"),
         };

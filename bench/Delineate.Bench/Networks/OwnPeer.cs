@@ -94,12 +94,10 @@ internal abstract class OwnPeer
             using MemoryScope scope = TensorMemory.Scope();
             Tensor[] outputs = [];
             Measured run = Measured.Of(() => outputs = infer(input));
-            kept ??= Array.ConvertAll(outputs, o => Tensor.Empty(o.Shape).Keep());
-            foreach ((Tensor output, Tensor copy) in outputs.Zip(kept))
-            {
-                output.Span.CopyTo(copy.Span);
-                output.Span.Fill(float.NaN); // the memory goes back poisoned: a value that the next run does not write shows
-            }
+            Tensor[] compared = network.Compared(outputs);
+            kept ??= Array.ConvertAll(compared, o => Tensor.Empty(o.Shape).Keep());
+            foreach ((Tensor output, Tensor copy) in compared.Zip(kept)) output.Span.CopyTo(copy.Span);
+            foreach (Tensor output in outputs) output.Span.Fill(float.NaN); // the memory goes back poisoned: a value that the next run does not write shows
             return run;
         }
     }
@@ -109,6 +107,7 @@ internal abstract class OwnPeer
         private readonly Sgd optimizer = new([new ParameterGroup(network.Module.NamedParameters())], new SgdOptions { Momentum = Momentum, WeightDecay = Decay });
         private RawTensor[]? first;
         private float value;
+        private int steps;
 
         protected override IReadOnlyList<RawTensor> Outputs() => first!;
 
@@ -122,24 +121,16 @@ internal abstract class OwnPeer
 
         private void Step()
         {
+            using RandomScope random = RandomScope.Begin(1, 0, (ulong)steps++);
             using (TensorMemory.Scope())
             {
-                Tensor[] outputs = network.Forward(images);
-                Tensor loss = outputs[0].CrossEntropy((ReadOnlyMemory<byte>)labels);
-                if (outputs.Length > 1) loss += 0.5f * outputs[1].CrossEntropy((ReadOnlyMemory<byte>)labels);
+                Tensor loss = network.Loss(images, labels);
                 value = loss.Item();
                 loss.Backward();
             }
-            first ??= [new RawTensor([1], new[] { value }), .. Watched().Select(p => RawTensor.Of(p.Gradient!))];
+            first ??= [new RawTensor([1], new[] { value }), .. network.Watched().Select(p => RawTensor.Of(p.Gradient!))];
             optimizer.Step(Rate);
             network.Module.ZeroGrad();
-        }
-
-        /// <summary>The first parameter, which the whole network lies behind, and the last.</summary>
-        private Tensor[] Watched()
-        {
-            Tensor[] parameters = [.. network.Module.NamedParameters().Where(p => !p.Name.StartsWith("aux_classifier", StringComparison.Ordinal)).Select(p => p.Tensor)];
-            return [parameters[0], parameters[^1]];
         }
     }
 }
