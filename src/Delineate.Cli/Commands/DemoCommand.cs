@@ -52,7 +52,7 @@ internal static class DemoCommand
         Options = new ModelOptions
         {
             FrozenNorm = false,
-            WidthDivisor = 2,
+            WidthDivisor = 4,
             Detection = new DetectionOptions
             {
                 MinSize = 384,
@@ -76,7 +76,7 @@ internal static class DemoCommand
         VerticalFlipProbability = 0.5,
         ColorJitter = 0.2,
         Standardize = true,
-        EvalEvery = 20,
+        EvalEvery = 10,
     };
 
     public static Command Create()

@@ -94,6 +94,15 @@ public sealed class ObjectEvaluationTests
     }
 
     [Fact]
+    public void A_detector_is_compared_at_the_files_size_alone()
+    {
+        Model model = ModelCatalog.Create("maskrcnn_resnet18_fpn", new ModelOptions { WidthDivisor = 32 }, Objects.Classes);
+        Assert.Contains("at the files' original size only", Assert.Throws<TrainingException>(() => Evaluator.Run(model, new Squares(1), EvaluationSize.Network)).Message, StringComparison.Ordinal);
+        Assert.Equal("square0: it has no list of objects to compare with", Assert.Throws<DatasetException>(() => Evaluator.Run(model, new Squares(1))).Message);
+        Assert.Equal(["keypoint", "box"], ObjectEvaluation.For((DetectionModel)ModelCatalog.Create("keypointrcnn_resnet50_fpn", new ModelOptions { WidthDivisor = 32 }, Objects.Classes)).Parts.Select(p => p.Name));
+    }
+
+    [Fact]
     public void What_is_not_told_is_named()
     {
         var evaluation = new ObjectEvaluation(Objects.Classes, MasksAndBoxes);
