@@ -152,7 +152,7 @@ internal static class DemoCommand
         }
 
         Image Drawn(Image photo, LabelMap? labels, IReadOnlyList<Instance>? objects) => model is DetectionModel
-            ? InstanceOverlay.Draw(photo, [.. objects!.Where(o => o.Score >= ObjectEvaluation.ShownScore)], model.Classes)
+            ? InstanceOverlay.Draw(photo, [.. objects!.Where(o => o.Score >= ObjectEvaluation.ShownScore)], model.Classes, new InstanceOverlayOptions { Boxes = false })
             : Overlay.Draw(photo, labels!, model.Classes.Palette, model.Classes.Names, options);
     }
 

@@ -30,7 +30,9 @@ internal static class ObjectReport
 
     /// <summary>A photo with objects drawn over, which lie in pixels of the photo at its own size.</summary>
     public static Image Drawn(Image photo, IReadOnlyList<Instance> objects, Image original, ClassTable classes) =>
-        InstanceOverlay.Draw(photo, [.. objects.Select(o => o.Resize((original.Height, original.Width), (photo.Height, photo.Width), centers: true))], classes);
+        InstanceOverlay.Draw(
+            photo, [.. objects.Select(o => o.Resize((original.Height, original.Width), (photo.Height, photo.Width), centers: true))], classes,
+            new InstanceOverlayOptions { Boxes = classes.Count > 2 ? null : false }); // boxes bear names, of which one class needs none
 
     private static void Classes(StringBuilder page, ObjectEvaluation evaluation)
     {
