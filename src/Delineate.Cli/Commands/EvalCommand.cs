@@ -31,7 +31,7 @@ internal static class EvalCommand
             if (parsed.GetValue(results) is not { } file)
             {
                 if (!predictor.HasWeights(parsed)) throw new UserException("eval needs --weights FILE of a model, or --results FILE with what was found. See 'delineate eval --help'");
-                return Task.FromResult(OfModel(terminal, predictor.WeightsOf(parsed), predictor.NameOf(parsed), classes => predictor.Load(parsed, classes), set, parsed.GetValue(size), cancel));
+                return Task.FromResult(OfModel(terminal, predictor.WeightsOf(parsed), predictor.NameOf(parsed), classes => predictor.Load(parsed, classes, takesDetectors: true), set, parsed.GetValue(size), cancel));
             }
             string? odd = predictor.Given(parsed).Concat(parsed.GetResult(size) is { Implicit: false } ? [size.Name] : []).FirstOrDefault();
             if (odd is not null) throw new UserException($"{odd} is about a model: --results are scored as they are");

@@ -50,8 +50,11 @@ internal sealed class PredictorArguments(bool needsWeights = true)
     /// <summary>Whether images are to be seen through windows.</summary>
     public bool HasWindow(ParseResult parsed) => parsed.GetValue(window) is not null;
 
-    /// <summary>The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many.</summary>
-    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null)
+    /// <summary>
+    /// The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many. A
+    /// network that finds objects is refused unless the command <paramref name="takesDetectors"/>.
+    /// </summary>
+    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null, bool takesDetectors = false)
     {
         foreach (Option option in (Option[])[overlap, context])
         {
@@ -67,6 +70,7 @@ internal sealed class PredictorArguments(bool needsWeights = true)
             OwnSize = parsed.GetValue(ownSize),
         };
         Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed);
+        if (loaded is DetectionModel && !takesDetectors) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
         if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
         try
         {
