@@ -9,10 +9,11 @@ using Delineate.Tensors;
 namespace Delineate.Cli.Commands;
 
 /// <summary>The options of commands that predict: whose weights, and how each image is looked at.</summary>
-internal sealed class PredictorArguments
+/// <param name="needsWeights">Whether the command is nothing without them.</param>
+internal sealed class PredictorArguments(bool needsWeights = true)
 {
     private readonly Option<string?> model = SharedOptions.Model();
-    private readonly Option<string> weights = SharedOptions.Weights();
+    private readonly Option<string> weights = SharedOptions.Weights(needsWeights);
     private readonly Option<int?> classes = SharedOptions.Classes();
     private readonly Option<Size2d?> window = SharedOptions.OptionalSize("--window", "Look at images through windows of this size, for images of any size [whole images]");
     private readonly Option<double> overlap = SharedOptions.Share("--overlap", "The share of a window that it has in common with the next, at most 0.9", new PredictorOptions().Overlap);
@@ -31,17 +32,29 @@ internal sealed class PredictorArguments
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[weights, model, classes, window, overlap, context, scales, flip, ownSize, strict]) command.Options.Add(option);
+        foreach (Option option in All) command.Options.Add(option);
     }
+
+    /// <summary>The names of those that the command line sets.</summary>
+    public IEnumerable<string> Given(ParseResult parsed) => All.Where(o => parsed.GetResult(o) is { Implicit: false }).Select(o => o.Name);
+
+    /// <summary>Whether weights were given.</summary>
+    public bool HasWeights(ParseResult parsed) => parsed.GetResult(weights) is { Implicit: false };
 
     /// <summary>The weights' path as it was given.</summary>
     public string WeightsOf(ParseResult parsed) => parsed.GetValue(weights)!;
 
+    /// <summary>The model's name in the catalog, as it was given or as the weights' file says; null where neither tells.</summary>
+    public string? NameOf(ParseResult parsed) => parsed.GetValue(model) ?? ModelFile.NameIn(SharedOptions.ExistingFile(WeightsOf(parsed)));
+
     /// <summary>Whether images are to be seen through windows.</summary>
     public bool HasWindow(ParseResult parsed) => parsed.GetValue(window) is not null;
 
-    /// <summary>The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many.</summary>
-    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null)
+    /// <summary>
+    /// The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many. A
+    /// network that finds objects is refused unless the command <paramref name="takesDetectors"/>.
+    /// </summary>
+    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null, bool takesDetectors = false)
     {
         foreach (Option option in (Option[])[overlap, context])
         {
@@ -57,7 +70,7 @@ internal sealed class PredictorArguments
             OwnSize = parsed.GetValue(ownSize),
         };
         Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed);
-        if (loaded is DetectionModel) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
+        if (loaded is DetectionModel && !takesDetectors) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
         if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
         try
         {
@@ -68,6 +81,8 @@ internal sealed class PredictorArguments
             throw new UserException(e.Message.Split(" (Parameter", 2)[0]);
         }
     }
+
+    private Option[] All => [weights, model, classes, window, overlap, context, scales, flip, ownSize, strict];
 
     private static double[] ReadScales(ArgumentResult result)
     {

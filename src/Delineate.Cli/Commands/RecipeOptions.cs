@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Delineate.Data;
+using Delineate.Models;
 using Delineate.Training;
 
 namespace Delineate.Cli.Commands;
@@ -74,6 +75,7 @@ internal sealed class RecipeOptions
         (Steps, "milestones", "", "Epochs after which multiStep multiplies the rate by gamma"),
         (Steps, "gamma", "", "Factor of multiStep"),
         (Steps, "warmupEpochs", "", "Epochs of linear warm-up; may be a fraction"),
+        (Steps, "warmupSteps", "", "… but no more steps than this"),
         (Steps, "warmupFactor", "", "Share of the rate at which warm-up begins"),
         (Steps, "auxLearningRateScale", "", "The auxiliary head learns at this multiple of the rate"),
         (Steps, "momentum", "", "Momentum of SGD"),
@@ -89,7 +91,7 @@ internal sealed class RecipeOptions
         (Loss, "classWeights", "", "Weight of each class, in their order ('delineate data stats' suggests some)"),
         (Course, "evalShortSide", "", "Evaluate with the short side resized to this; none uses the images' own size"),
         (Course, "evalEvery", "", "Evaluate after every so many epochs, and after the last"),
-        (Course, "earlyStop", "", "Stop after so many evaluations without a better mean IoU"),
+        (Course, "earlyStop", "", "Stop after so many evaluations without a better mean IoU, or average precision"),
         (Course, "timeBudgetMinutes", "", "Stop after so many minutes"),
         (Course, "checkpointMinutes", "", "Write a checkpoint inside an epoch after every so many minutes"),
     ];
@@ -145,18 +147,28 @@ internal sealed class RecipeOptions
 
     internal static JsonObject Defaults() => JsonNode.Parse(new Recipe().ToJson())!.AsObject();
 
-    /// <summary>The effective recipe: the defaults, then the file, then the options.</summary>
+    /// <summary>
+    /// The effective recipe: the defaults of its network, then the file, then the options. A detector that <paramref name="startsAnew"/>, from random
+    /// weights, trains its normalisations unless it is told otherwise.
+    /// </summary>
     /// <exception cref="UserException">An option's value is of the wrong kind or out of its range.</exception>
     /// <exception cref="RecipeException">The file is no recipe.</exception>
-    public Recipe Read(ParseResult parsed)
+    public Recipe Read(ParseResult parsed, bool startsAnew = true)
     {
-        Recipe start = parsed.GetValue(recipeFile) is { } file ? Recipe.Parse(File.ReadAllText(SharedOptions.ExistingFile(file)), file) : new Recipe();
-        JsonObject recipe = JsonNode.Parse(start.ToJson())!.AsObject();
+        var recipe = new JsonObject();
+        if (parsed.GetValue(recipeFile) is { } file)
+        {
+            string text = File.ReadAllText(SharedOptions.ExistingFile(file));
+            _ = Recipe.Parse(text, file); // what is wrong with it is said of the file
+            recipe = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!.AsObject();
+        }
         foreach ((string key, Option<string?> option) in options)
         {
             if (parsed.GetResult(option) is { Implicit: false } given) Set(recipe, key, given.Tokens is [var token, ..] ? token.Value : "true");
         }
         const string Source = "options";
+        if (startsAnew && ModelCatalog.IsDetector((recipe["model"] ?? (recipe["stages"] as JsonArray)?.FirstOrDefault()?["model"])?.GetValue<string>() ?? ""))
+            Owner(recipe, ["options"])["frozenNorm"] ??= false;
         try
         {
             return Recipe.Parse(recipe.ToJsonString(), Source);
@@ -172,15 +184,18 @@ internal sealed class RecipeOptions
     private static void Set(JsonObject recipe, string key, string text)
     {
         string[] path = key.Split('.');
-        JsonObject owner = path[..^1].Aggregate(recipe, (node, part) => node[part]!.AsObject());
+        JsonObject owner = Owner(recipe, path[..^1]);
         if (key == "cropSize" && text is not ("none" or "null") && text.AsSpan().IndexOfAny(",x×") < 0) text = $"{text},{text}";
         owner[path[^1]] = KeyKind.Of(key).Parse(text, Name(key));
-        foreach (JsonNode? stage in recipe["stages"]!.AsArray())
+        foreach (JsonNode? stage in recipe["stages"] as JsonArray ?? [])
         {
             bool isItsOwn = path[..^1].Aggregate(stage, (node, part) => node?[part]) is JsonObject own && own.Remove(path[^1]);
             if (isItsOwn && key == "model") throw new UserException("--model cannot be set where the stages of the recipe name their networks");
         }
     }
+
+    /// <summary>The object at the end of a path, made where it is missing.</summary>
+    private static JsonObject Owner(JsonObject recipe, string[] path) => path.Aggregate(recipe, (node, part) => (node[part] ??= new JsonObject()).AsObject());
 
     private static JsonNode? At(JsonObject recipe, string key) => key.Split('.').Aggregate((JsonNode?)recipe, (node, part) => node?[part]);
 

@@ -25,9 +25,9 @@ internal static class SharedOptions
 
     public static Option<bool> Strict() => new("--strict") { Description = "Round no more than direct sums do: a little slower, a few bits closer to the exact result" };
 
-    public static Option<string> Data() => new("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, or images/ + instances/", Required = true, HelpName = "DIR" };
+    public static Option<string> Data() => new("--data") { Description = "The data set's folder: VOC layout, images/ + masks/, images/ + instances/, COCO, YOLO, labelme or CVAT", Required = true, HelpName = "DIR" };
 
-    public static Option<string> Weights() => new("--weights") { Description = "A model file that 'delineate train' wrote, or with --model the weights of a network alone (.pth, .safetensors)", Required = true, HelpName = "FILE" };
+    public static Option<string> Weights(bool isNeeded = true) => new("--weights") { Description = "A model file that 'delineate train' wrote, or with --model the weights of a network alone (.pth, .safetensors)", Required = isNeeded, HelpName = "FILE" };
 
     /// <summary>Names the network of weights that do not say themselves what they are of.</summary>
     public static Option<string?> Model() => new("--model") { Description = "The network, where --weights is no model file but its weights alone ('delineate models' lists the names)", HelpName = "NAME" };

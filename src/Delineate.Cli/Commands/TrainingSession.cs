@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Delineate.Data;
+using Delineate.Metrics;
 using Delineate.Models;
 using Delineate.Tensors;
 using Delineate.Training;
@@ -76,11 +77,11 @@ internal sealed class TrainingSession
             ("time", Terminal.Duration(TimeSpan.FromSeconds(Math.Round(results.Sum(r => r.State.ElapsedSeconds))))),
             ("peak memory", $"{TensorMemory.PeakBytes >> 20} MB in tensors"),
         ];
-        JsonObject json = report.ToJson();
+        JsonObject json = report.Evaluation.ToJson();
         if (staged) json["stages"] = StagesJson(results);
         Terminal.SaveJson(Path.Combine(folder.Path, "metrics.json"), json);
         File.WriteAllText(Path.Combine(folder.Path, "report.html"), report.ToHtml(title, facts, History(results), recipe));
-        ScoreTable.Write(terminal, report.Scores);
+        ScoreTable.Write(terminal, report.Evaluation);
         return json;
     }
 
@@ -88,19 +89,22 @@ internal sealed class TrainingSession
     private IReadOnlyList<StageResult> Results() =>
         [.. run.Stages.Select(s => s.Folder.ReadState() is { } state ? new StageResult(s, state) : null).OfType<StageResult>()];
 
-    private static JsonArray StagesJson(IReadOnlyList<StageResult> results) => new([.. results.Select(r => new JsonObject
+    private static JsonArray StagesJson(IReadOnlyList<StageResult> results) => new([.. results.Select(r =>
     {
-        ["stage"] = r.Stage.Number,
-        ["model"] = r.Stage.Recipe.Model,
-        ["epochs"] = r.State.Epoch,
-        ["steps"] = r.State.Step,
-        ["seconds"] = Math.Round(r.State.ElapsedSeconds, 1),
-        ["best_epoch"] = r.State.BestEpoch,
-        ["stopped"] = r.State.Stopped,
-        ["mean_iou"] = r.Best?.MeanIou,
-        ["pixel_accuracy"] = r.Best?.PixelAccuracy,
-        ["train_loss"] = r.Best?.TrainLoss,
-        ["folder"] = r.Stage.Folder.Path,
+        var stage = new JsonObject
+        {
+            ["stage"] = r.Stage.Number,
+            ["model"] = r.Stage.Recipe.Model,
+            ["epochs"] = r.State.Epoch,
+            ["steps"] = r.State.Step,
+            ["seconds"] = Math.Round(r.State.ElapsedSeconds, 1),
+            ["best_epoch"] = r.State.BestEpoch,
+            ["stopped"] = r.State.Stopped,
+        };
+        foreach (Figure figure in r.Best?.Scores?.Figures ?? []) stage[figure.Key] = figure.Value;
+        stage["train_loss"] = r.Best?.TrainLoss;
+        stage["folder"] = r.Stage.Folder.Path;
+        return stage;
     })]);
 
     /// <summary>The epochs of all stages, counted on from one to the next, as one curve.</summary>
@@ -124,15 +128,26 @@ internal sealed class TrainingSession
         string place = $"{(stage.Count > 1 ? $"{stage.Name}  " : "")}epoch {p.Epoch}/{p.Epochs}  ";
         tell((int)Math.Min(int.MaxValue, epochs * train.Count), (int)Math.Min(int.MaxValue, (double)all * train.Count), place + (p.IsEvaluation
             ? $"evaluation {p.Done}/{p.Count}"
-            : string.Create(CultureInfo.InvariantCulture, $"loss {Loss(p.Loss, 3)}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB")));
+            : string.Create(CultureInfo.InvariantCulture, $"loss {Loss(p.Loss, 3)}{Terms(p.Terms)}  rate {p.LearningRate:G3}  {p.ImagesPerSecond:F1} img/s  {p.PeakBytes >> 20} MB")));
     }
 
     private void PrintEpoch(TrainingStage stage, EpochRecord r)
     {
-        string score = r.MeanIou is { } iou ? string.Create(CultureInfo.InvariantCulture, $"  mean IoU {100 * iou:F1}  pixel accuracy {100 * r.PixelAccuracy:F1}") : "";
+        const int Told = 3;
+        string score = string.Concat((r.Scores?.Figures ?? []).Take(Told).Select(f => $"  {f.Name} {Percent(f.Value)}"));
+        string dropped = r.DroppedObjects > 0 ? $"  left out {r.DroppedObjects} objects of which nothing was left" : "";
         string place = $"{(stage.Count > 1 ? $"{stage.Name}, " : "")}epoch {r.Epoch}/{stage.Recipe.Epochs}";
-        terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{place}  loss {Loss(r.TrainLoss, 4)}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s"));
+        terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{place}  loss {Loss(r.TrainLoss, 4)}{Terms(r.Terms)}{score}  {r.TrainSeconds:F0} s  {r.ImagesPerSecond:F1} img/s{dropped}"));
     }
+
+    /// <summary>The terms of a loss that has several: <c> (classifier 0.41, box_reg 0.20, mask 0.52)</c>.</summary>
+    private static string Terms(IReadOnlyDictionary<string, double> terms)
+    {
+        const string Prefix = "loss_"; // which torchvision's names begin with
+        return terms.Count < 2 ? "" : $" ({string.Join(", ", terms.Select(t => $"{(t.Key.StartsWith(Prefix, StringComparison.Ordinal) ? t.Key[Prefix.Length..] : t.Key)} {Loss(t.Value, 2)}"))})";
+    }
+
+    private static string Percent(double? share) => share is { } s ? (100 * s).ToString("F1", CultureInfo.InvariantCulture) : "-";
 
     /// <summary>A loss with so many decimals; one summed over pixels has none worth showing.</summary>
     private static string Loss(double loss, int decimals) =>
@@ -147,7 +162,7 @@ internal sealed class TrainingSession
         {
             get
             {
-                string score = Best?.MeanIou is { } iou ? string.Create(CultureInfo.InvariantCulture, $", mean IoU {100 * iou:F1}") : "";
+                string score = Best?.Scores?.First() is { } first ? $", {first.Name} {Percent(first.Value)}" : "";
                 return $"{Stage.Recipe.Model}, best epoch {State.BestEpoch} of {State.Epoch}{score}";
             }
         }

@@ -29,7 +29,7 @@ public static class DatasetCatalog
     /// Where a data set has several kinds of annotations, <paramref name="variant"/> chooses, else <c>dataset.json</c>.
     /// </summary>
     /// <exception cref="DatasetException">The layout is not recognised, the split is unknown or empty, or names files that are not
-    /// there.</exception>
+    /// there, or the annotations do not tell what <paramref name="variant"/> asks for.</exception>
     public static Dataset Open(string folder, string split = "train", DatasetVariant? variant = null) => OpenFiles(folder, split, variant);
 
     /// <summary>Lists a data set's files and splits, faults included.</summary>
@@ -44,9 +44,13 @@ public static class DatasetCatalog
     internal static ImageFileDataset OpenFiles(string folder, string split, DatasetVariant? variant = null)
     {
         (DatasetManifest manifest, DatasetLayout layout) = Look(folder);
-        if (ReadObjects(folder, manifest, layout, variant) is { } objects) return new ObjectDataset(objects, split);
+        if (ReadObjects(folder, manifest, layout, variant) is { } objects)
+            return variant != DatasetVariant.Keypoints || objects.KeypointNames.Count > 0 ? new ObjectDataset(objects, split) : throw NoJoints(folder);
+        if (variant == DatasetVariant.Keypoints) throw NoJoints(folder);
         DatasetFiles files = ScanMasks(folder, manifest, layout);
-        return new FileDataset(files, MaskReader.For(files), files.Split(split));
+        var set = new FileDataset(files, MaskReader.For(files), files.Split(split));
+        if (variant == DatasetVariant.Instances) set.NeedObjects();
+        return set;
     }
 
     /// <summary>The splits of a data set whose objects are written in annotation files; null where masks are pictures.</summary>
@@ -78,6 +82,8 @@ public static class DatasetCatalog
         DatasetLayout.Folder => Folder.Scan(folder, manifest),
         _ => throw new ArgumentOutOfRangeException(nameof(layout), layout, "unknown layout"),
     };
+
+    private static DatasetException NoJoints(string folder) => new(folder, "its objects have no joints", "annotations/person_keypoints_SPLIT.json in COCO's layout tells some");
 
     private static string[] Expected => [Voc.Expected, Folder.Expected, Coco.Expected, Cvat.Expected, Yolo.Expected, Labelme.Expected];
 

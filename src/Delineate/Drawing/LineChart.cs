@@ -13,7 +13,7 @@ internal sealed record Curve(string Name, string Color, IReadOnlyList<(double X,
 /// </summary>
 internal static class LineChart
 {
-    private const int Width = 560, Height = 260, Left = 56, Right = 14, Top = 30, Bottom = 36;
+    private const int Width = 560, Height = 260, Left = 56, Right = 14, Top = 30, Bottom = 36, LegendGap = 10;
 
     public static string Svg(string title, string xName, IReadOnlyList<Curve> curves, bool fromZero = false)
     {
@@ -23,6 +23,8 @@ internal static class LineChart
         svg.Append(CultureInfo.InvariantCulture, $"<text class=\"title\" x=\"{Left}\" y=\"16\">{Text(title)}</text>");
         if (points.Count == 0) return svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left}\" y=\"{Height / 2}\">nothing was measured</text></svg>").ToString();
 
+        // Where the legend leaves no room for the title, it takes a line of its own.
+        int legendWidth = curves.Sum(c => LegendWidth(c.Name)), legendLine = Left + (8 * title.Length) + 8 + legendWidth > Width - Right ? 18 : 0, top = Top + legendLine;
         double low = points.Min(p => p.Y), high = points.Max(p => p.Y);
         double[] xTicks = Ticks(points.Min(p => p.X), points.Max(p => p.X), 8, leastStep: 1);
         double[] yTicks = fromZero && low >= 0 ? Ticks(0, high > 0 ? high : 1, 5) : Ticks(low, high, 5);
@@ -39,9 +41,9 @@ internal static class LineChart
         int legend = Width - Right;
         foreach (Curve curve in curves.Reverse())
         {
-            legend -= 12 + (7 * curve.Name.Length);
-            svg.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{legend}\" cy=\"12\" r=\"4\" fill=\"{curve.Color}\"/><text class=\"tick\" x=\"{legend + 7}\" y=\"16\">{Text(curve.Name)}</text>");
-            legend -= 10;
+            legend -= LegendWidth(curve.Name) - LegendGap;
+            svg.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{legend}\" cy=\"{12 + legendLine}\" r=\"4\" fill=\"{curve.Color}\"/><text class=\"tick\" x=\"{legend + 7}\" y=\"{16 + legendLine}\">{Text(curve.Name)}</text>");
+            legend -= LegendGap;
         }
         foreach (Curve curve in curves)
         {
@@ -55,8 +57,10 @@ internal static class LineChart
         return svg.Append("</svg>").ToString();
 
         double X(double x) => Left + ((x - xTicks[0]) / (xTicks[^1] - xTicks[0]) * (Width - Left - Right));
-        double Y(double y) => Height - Bottom - ((y - yTicks[0]) / (yTicks[^1] - yTicks[0]) * (Height - Bottom - Top));
+        double Y(double y) => Height - Bottom - ((y - yTicks[0]) / (yTicks[^1] - yTicks[0]) * (Height - Bottom - top));
     }
+
+    private static int LegendWidth(string name) => 12 + (7 * name.Length) + LegendGap;
 
     internal static string Text(string text) => WebUtility.HtmlEncode(new string([.. text.Where(c => !char.IsControl(c) || c is '\n' or '\t')]));
 

@@ -3,27 +3,27 @@ using System.Text;
 using Delineate.Data;
 using Delineate.Imaging;
 using Delineate.Metrics;
+using Delineate.Models;
 using Delineate.Training;
 using static Delineate.Drawing.LineChart;
 
 namespace Delineate.Drawing;
 
-/// <summary>One validation image in the report: what it shows, what is true of it, what the model says, and how well they agree.</summary>
-public sealed record ReportExample(string Name, double MeanIou, Image Photo, LabelMap Truth, LabelMap Prediction);
+/// <summary>One validation image in the report: how well truth and prediction agree, what it shows, and both.</summary>
+public sealed record ReportExample(string Name, ImageScore Score, Image Photo, Annotation Truth, Prediction Prediction);
 
 /// <summary>What a report shows.</summary>
 public sealed record ReportContent
 {
     public required string Title { get; init; }
 
-    public required ClassTable Classes { get; init; }
-
     /// <summary>Plain facts for the head of the page: model, data, parameters, time.</summary>
     public required IReadOnlyList<(string Name, string Value)> Facts { get; init; }
 
     public IReadOnlyList<EpochRecord> History { get; init; } = [];
 
-    public ConfusionMatrix? Confusion { get; init; }
+    /// <summary>What was counted; null for a run without a validation set.</summary>
+    public Evaluation? Evaluation { get; init; }
 
     /// <summary>Best images first.</summary>
     public IReadOnlyList<ReportExample> Best { get; init; } = [];
@@ -35,10 +35,11 @@ public sealed record ReportContent
     public string? Recipe { get; init; }
 }
 
-/// <summary>A training run or an evaluation as one HTML page that opens offline: curves, table, confusion matrix, best and worst images.</summary>
+/// <summary>A training run or an evaluation as one HTML page that opens offline: curves, tables, confusion matrix or precision and recall, best and worst images.</summary>
 public static class TrainingReport
 {
     private const int ThumbnailSide = 420;
+    private const string TermPrefix = "loss_"; // which the names of torchvision's losses begin with
 
     /// <summary>The page, everything in it.</summary>
     public static string Html(ReportContent content)
@@ -53,13 +54,23 @@ public static class TrainingReport
         foreach ((string name, string value) in content.Facts) page.Append(CultureInfo.InvariantCulture, $"<div><dt>{Text(name)}</dt><dd>{Text(value)}</dd></div>");
         page.Append("</dl>");
         if (content.History.Count > 0) Curves(page, content);
-        if (content.Confusion is { } confusion)
+        if (content.Evaluation is SemanticEvaluation semantic)
         {
-            ScoreTable(page, confusion.Scores(content.Classes.Names), content.Classes);
-            Matrix(page, confusion, content.Classes);
+            ScoreTable(page, semantic.Confusion.Scores(semantic.Classes.Names), semantic.Classes);
+            Matrix(page, semantic.Confusion, semantic.Classes);
         }
-        Examples(page, "Worst images", "Lowest mean IoU over the classes that occur in the image.", content.Worst, content.Classes);
-        Examples(page, "Best images", "Highest mean IoU over the classes that occur in the image.", content.Best, content.Classes);
+        else if (content.Evaluation is ObjectEvaluation objects)
+        {
+            ObjectReport.Scores(page, objects);
+        }
+        if (content.Evaluation is { } evaluation)
+        {
+            (string lowest, string highest) = evaluation is ObjectEvaluation
+                ? (string.Create(CultureInfo.InvariantCulture, $"Most missed and false objects, for the objects that there are; those less sure than {ObjectEvaluation.ShownScore} are left out."), "Fewest missed and false objects.")
+                : ("Lowest mean IoU over the classes that occur in the image.", "Highest mean IoU over the classes that occur in the image.");
+            Examples(page, "Worst images", lowest, content.Worst, evaluation.Classes);
+            Examples(page, "Best images", highest, content.Best, evaluation.Classes);
+        }
         if (content.Recipe is { } recipe)
             page.Append(CultureInfo.InvariantCulture, $"<h2>Recipe</h2><details><summary>The effective recipe, as JSON</summary><pre>{Text(recipe)}</pre></details>");
         return page.Append("</main></body></html>\n").ToString();
@@ -71,17 +82,16 @@ public static class TrainingReport
         page.Append("<h2>Training</h2><div class=\"charts\">");
         var loss = new List<Curve> { new("total", "var(--c1)", Points(r => r.TrainLoss)) };
         string[] terms = [.. history.SelectMany(r => r.Terms.Keys).Distinct()];
-        if (terms.Length > 1) loss.AddRange(terms.Take(4).Select((t, i) => new Curve(t, $"var(--c{i + 2})", Points(r => r.Terms.GetValueOrDefault(t, double.NaN)))));
+        if (terms.Length > 1) loss.AddRange(terms.Take(5).Select((t, i) => new Curve(t.StartsWith(TermPrefix, StringComparison.Ordinal) ? t[TermPrefix.Length..] : t, $"var(--c{i + 2})", Points(r => r.Terms.GetValueOrDefault(t, double.NaN)))));
         page.Append(Svg("Training loss", "epoch", loss, fromZero: true));
-        if (history.Any(r => r.MeanIou is not null))
-        {
-            page.Append(Svg("Validation, per cent", "epoch", [
-                new("mean IoU", "var(--c1)", Points(r => 100 * r.MeanIou ?? double.NaN)),
-                new("pixel accuracy", "var(--c2)", Points(r => 100 * r.PixelAccuracy ?? double.NaN))], fromZero: true));
-        }
+        Figure[] figures = [.. history.SelectMany(r => r.Scores?.Figures ?? []).DistinctBy(f => f.Key).Take(6)];
+        if (figures.Length > 0)
+            page.Append(Svg("Validation, per cent", "epoch", [.. figures.Select((f, i) => new Curve(f.Name, $"var(--c{i + 1})", Points(r => 100 * Value(r, f.Key) ?? double.NaN)))], fromZero: true));
         page.Append(Svg("Learning rate at the epoch's end", "epoch", [new("base rate", "var(--c3)", Points(r => r.LearningRate))], fromZero: true));
         page.Append(Svg("Images per second", "epoch", [new("training", "var(--c4)", Points(r => r.ImagesPerSecond))], fromZero: true));
         page.Append("</div>");
+
+        static double? Value(EpochRecord record, string key) => record.Scores?.Figures.FirstOrDefault(f => f.Key == key)?.Value;
 
         List<(double, double)> Points(Func<EpochRecord, double> figure) => [.. history.Select(r => ((double)r.Epoch, figure(r)))];
     }
@@ -165,17 +175,27 @@ public static class TrainingReport
         };
         foreach (ReportExample example in examples)
         {
-            page.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{Text(example.Name)}, mean IoU {100 * example.MeanIou:F1}</figcaption><div class=\"row\">");
+            page.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{Text(example.Name)}, {Text(example.Score.Text)}</figcaption><div class=\"row\">");
             Image photo = Thumbnail(example.Photo);
             Picture(example.Name, "image", photo);
-            Picture(example.Name, "truth", Masked(example.Truth));
-            Picture(example.Name, "prediction", Masked(example.Prediction));
+            if (example.Truth.Instances is { } wanted && example.Prediction.Instances is { } found)
+            {
+                Picture(example.Name, "truth", ObjectReport.Drawn(photo, wanted, example.Photo, classes));
+                Picture(example.Name, "prediction", ObjectReport.Drawn(photo, [.. found.Where(f => f.Score >= ObjectEvaluation.ShownScore)], example.Photo, classes));
+            }
+            else if (example.Truth.Semantic is { } truth && example.Prediction.Semantic is { } prediction)
+            {
+                Picture(example.Name, "truth", Masked(truth));
+                Picture(example.Name, "prediction", Masked(prediction));
+            }
             page.Append("</div></figure>");
 
             Image Masked(LabelMap labels) =>
                 Overlay.Draw(photo, labels.Resize(photo.Height, photo.Width), classes.Palette, classes.Names, masks);
         }
-        byte[] present = [.. examples.SelectMany(e => e.Truth.Labels.Concat(e.Prediction.Labels)).Distinct().Where(l => l < classes.Count).Order()];
+        LabelMap[] maps = [.. examples.Where(e => e.Prediction.Semantic is not null).SelectMany(e => (LabelMap?[])[e.Truth.Semantic, e.Prediction.Semantic]).OfType<LabelMap>()];
+        byte[] present = [.. maps.SelectMany(m => m.Labels).Distinct().Where(l => l < classes.Count).Order()];
+        if (present.Length == 0) return;
         page.Append("<p class=\"legend\">");
         foreach (byte label in present)
             page.Append(CultureInfo.InvariantCulture, $"""<span><i class="swatch" style="background:{classes.Palette[label]}"></i>{Text(classes.Names[label])}</span>""");
@@ -194,8 +214,8 @@ public static class TrainingReport
     }
 
     private const string Style = """
-        :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--mute:#667;--line:#d9dde3;--c1:#2563c9;--c2:#d9730d;--c3:#1f8a5b;--c4:#8250c4;--c5:#b3365b;--good:#1f8a5b;--bad:#d1453b}
-        @media(prefers-color-scheme:dark){:root{--bg:#14171b;--fg:#e6e9ee;--mute:#98a2b0;--line:#333a44;--c1:#6ea8ff;--c2:#f0a35e;--c3:#58c494;--c4:#b79bf0;--c5:#ee87a6;--good:#58c494;--bad:#f0776c}}
+        :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--mute:#667;--line:#d9dde3;--c1:#2563c9;--c2:#d9730d;--c3:#1f8a5b;--c4:#8250c4;--c5:#b3365b;--c6:#6b7280;--good:#1f8a5b;--bad:#d1453b}
+        @media(prefers-color-scheme:dark){:root{--bg:#14171b;--fg:#e6e9ee;--mute:#98a2b0;--line:#333a44;--c1:#6ea8ff;--c2:#f0a35e;--c3:#58c494;--c4:#b79bf0;--c5:#ee87a6;--c6:#a3acb9;--good:#58c494;--bad:#f0776c}}
         body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}main{max-width:1180px;margin:0 auto;padding:16px}
         h1{font-size:1.6rem;margin:.4em 0}h2{font-size:1.2rem;margin:1.6em 0 .4em}p{margin:.4em 0}
         .facts{display:flex;flex-wrap:wrap;gap:8px 28px;margin:0}.facts dt{color:var(--mute);font-size:.8rem}.facts dd{margin:0;font-weight:600}

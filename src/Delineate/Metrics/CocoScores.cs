@@ -28,6 +28,9 @@ public sealed class CocoScores
         Classes = [.. classes.Select((name, k) => new CocoClassScores(name, MeanPrecision(null, 0, k), MeanPrecision(0.5, 0, k), MeanRecall(null, 0, Last, k)))];
     }
 
+    /// <summary>What was counted.</summary>
+    public CocoEvaluationOptions Options => options;
+
     /// <summary>The evaluated classes.</summary>
     public IReadOnlyList<string> ClassNames { get; }
 

@@ -131,6 +131,21 @@ public sealed class DetectionModel : Model
         return new Losses(terms.Select(t => t.Value).Aggregate((a, b) => a + b), [.. terms.Select(t => (t.Name, t.Value.Item()))]);
     }
 
+    /// <summary>What the network learns from and an image's truth does not tell; null where nothing is missing.</summary>
+    internal string? Lacks(Annotation truth)
+    {
+        if (truth.Instances is not { } objects) return $"it has no list of objects, which {name} learns from";
+        foreach (Instance thing in objects)
+        {
+            if (thing.IsCrowd) continue;
+            string which = thing.Id is { } id ? $"an object ({id})" : "an object";
+            if (network is MaskRcnn && thing.Mask is null) return $"{which} has a box and no mask, which {name} learns from: fasterrcnn_resnet50_fpn learns from boxes alone";
+            if (network is KeypointRcnn && thing.Keypoints is { } joints && joints.Count != network.Options.Keypoints)
+                return $"{which} has {joints.Count} joints, the network finds {network.Options.Keypoints}: set the model's option keypoints";
+        }
+        return null;
+    }
+
     private Prediction Predict(Image image)
     {
         using MemoryScope scope = TensorMemory.Scope();

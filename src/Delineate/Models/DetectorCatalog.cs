@@ -19,12 +19,18 @@ internal static class DetectorCatalog
     /// <summary>The end of the names under which torchvision publishes the weights that it runs with an epsilon of 0: their SHA-256 begins so.</summary>
     private static readonly string[] WithoutEpsilon = ["-258fb6c6", "-bf2d0c1e", "-fc266e95"];
 
+    /// <summary>How weights of the residual network that a detector is built on fit into it.</summary>
+    private static readonly BackboneNames Backbone = new("fc.", [("", "backbone.body.")]);
+
     public static IEnumerable<string> Names => Entries.Select(e => e.Name);
 
     public static bool Has(string name) => Find(name) is not null;
 
     /// <summary>One line about a detector, or null where there is none of this name.</summary>
     public static string? Describe(string name) => Find(name)?.About;
+
+    /// <summary>The annotations that a detector learns from; null where there is none of this name.</summary>
+    public static DatasetVariant? AnnotationsOf(string name) => Find(name) is { } entry ? entry.IsOfBodies ? DatasetVariant.Keypoints : DatasetVariant.Instances : null;
 
     /// <summary>A new detector, or null where there is none of this name.</summary>
     /// <exception cref="ModelOptionsException">There are fewer than two classes: the background is one.</exception>
@@ -40,7 +46,7 @@ internal static class DetectorCatalog
             Keypoints = options.Keypoints,
             WidthDivisor = options.WidthDivisor,
         });
-        return new DetectionModel(name, network) { Classes = classes, Options = options, Preprocessing = preprocessing };
+        return new DetectionModel(name, network) { Classes = classes, Options = options, Preprocessing = preprocessing, BackboneNames = Backbone };
     }
 
     /// <summary>The classes of published weights: COCO's where their number is COCO's, else numbered ones after the background.</summary>

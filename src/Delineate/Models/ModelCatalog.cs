@@ -39,6 +39,9 @@ public static class ModelCatalog
     /// <summary>True for a network that finds objects instead of labelling pixels: its first class is the background.</summary>
     public static bool IsDetector(string name) => DetectorCatalog.Has(name);
 
+    /// <summary>The annotations that a detector learns from and is compared with; null for networks that label pixels, which take what a data set has.</summary>
+    public static DatasetVariant? AnnotationsOf(string name) => DetectorCatalog.AnnotationsOf(name);
+
     /// <summary>A new model whose starting values <paramref name="seed"/> decides.</summary>
     /// <exception cref="UnknownModelException">There is no model of this name; the message has the near ones.</exception>
     /// <exception cref="ModelOptionsException">An option is out of its range.</exception>

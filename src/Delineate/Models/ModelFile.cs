@@ -119,6 +119,14 @@ public static class ModelFile
     /// <summary>What a model file says of itself, without reading its weights.</summary>
     public static ModelCard LoadCard(string path) => ReadCard(SafetensorsFile.LoadMetadata(path), path);
 
+    /// <summary>The name of the model that a file says it holds; null where it says nothing of one.</summary>
+    /// <exception cref="WeightsFormatException">The file is damaged or of no known format.</exception>
+    internal static string? NameIn(string path)
+    {
+        using WeightFile file = WeightFile.Open(path);
+        return file.Metadata.ContainsKey(CardKey) ? ReadCard(file.Metadata, path).Model : null;
+    }
+
     /// <summary>
     /// Saves a model whole or not at all: an interrupted save leaves what was there before. Without a <paramref name="card"/> the file says
     /// what the model knows of itself.

@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using Delineate.Metrics;
+
 namespace Delineate.Training;
 
 /// <summary>What one epoch of training came to: a line of metrics.csv and a point on the report's curves.</summary>
@@ -24,13 +27,13 @@ public sealed record EpochRecord
     /// <summary>Images trained on in a second.</summary>
     public required double ImagesPerSecond { get; init; }
 
-    /// <summary>Validation figures in 0…1; null where the epoch was not evaluated.</summary>
-    public double? MeanIou { get; init; }
+    /// <summary>Objects that a detector was not trained on, because reading or augmentation left nothing, or too little, of them.</summary>
+    public int DroppedObjects { get; init; }
 
-    public double? PixelAccuracy { get; init; }
+    /// <summary>The figures on the validation set; null where the epoch was not evaluated.</summary>
+    public Scores? Scores { get; init; }
 
-    public double? MeanAccuracy { get; init; }
-
-    /// <summary>IoU of each class; null for classes that occur nowhere.</summary>
-    public IReadOnlyList<double?>? ClassIou { get; init; }
+    /// <summary>The figure that ranks: mean IoU, or a detector's average precision; null where the epoch was not evaluated or nothing counts.</summary>
+    [JsonIgnore]
+    public double? Score => Scores?.First()?.Value;
 }

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Delineate.Data;
 using Delineate.Drawing;
 using Delineate.Inference;
@@ -7,21 +6,19 @@ using Delineate.Models;
 
 namespace Delineate.Training;
 
-/// <summary>An evaluation gathered for people and programs: the confusion matrix, and the images with the best and the worst figures.</summary>
+/// <summary>An evaluation gathered for people and programs: what was counted, and the images that came out best and worst.</summary>
 public sealed class EvaluationReport
 {
     private const int Shown = 4;
     private readonly List<ReportExample> best = [], worst = [];
-    private readonly ClassTable classes;
 
-    private EvaluationReport(Predictor predictor, Dataset dataset, EvaluationSize size, Action<int, int>? progress, CancellationToken cancel)
+    private EvaluationReport(Func<Action<int, EvaluatedImage>, Evaluation> run, int images, Action<int, int>? progress)
     {
-        (classes, Images) = (predictor.Model.Classes, dataset.Count);
-        Confusion = Evaluator.Run(predictor, dataset, size, (i, image) =>
+        Evaluation = run((i, image) =>
         {
             Consider(image);
-            progress?.Invoke(i + 1, dataset.Count);
-        }, cancel);
+            progress?.Invoke(i + 1, images);
+        });
         // In a small set the ends overlap: the better half of what is shown stays with the best.
         if (worst.Any(best.Contains))
         {
@@ -31,14 +28,8 @@ public sealed class EvaluationReport
         worst.RemoveAll(best.Contains);
     }
 
-    /// <summary>The counts over the whole set.</summary>
-    public ConfusionMatrix Confusion { get; }
-
-    /// <summary>The number of images.</summary>
-    public int Images { get; }
-
-    /// <summary>The figures over the whole set.</summary>
-    public SegmentationScores Scores => Confusion.Scores(classes.Names);
+    /// <summary>What was counted over the whole set.</summary>
+    public Evaluation Evaluation { get; }
 
     /// <summary>Evaluates a model; <paramref name="progress"/> gets (images done, images in all).</summary>
     public static EvaluationReport Of(
@@ -54,38 +45,21 @@ public sealed class EvaluationReport
     {
         ArgumentNullException.ThrowIfNull(predictor);
         ArgumentNullException.ThrowIfNull(dataset);
-        return new EvaluationReport(predictor, dataset, size, progress, cancel);
+        return new EvaluationReport(seen => Evaluator.Run(predictor, dataset, size, seen, cancel), dataset.Count, progress);
     }
 
-    /// <summary>Everything that was counted, for programs. Shares are in 0…1.</summary>
-    public JsonObject ToJson()
+    /// <summary>Compares the objects of a result file, by <paramref name="similarities"/> of which the first ranks.</summary>
+    public static EvaluationReport Of(
+        CocoResultFile results, Dataset dataset, IReadOnlyList<InstanceSimilarity> similarities, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
-        SegmentationScores scores = Scores;
-        IEnumerable<int> labels = Enumerable.Range(0, Confusion.Classes);
-        return new JsonObject
-        {
-            ["images"] = Images,
-            ["mean_iou"] = scores.MeanIou,
-            ["pixel_accuracy"] = scores.PixelAccuracy,
-            ["mean_accuracy"] = scores.MeanAccuracy,
-            ["frequency_weighted_iou"] = scores.FrequencyWeightedIou,
-            ["mean_dice"] = scores.MeanDice,
-            ["counted_pixels"] = scores.CountedPixels,
-            ["ignored_pixels"] = scores.IgnoredPixels,
-            ["classes"] = new JsonArray([.. scores.Classes.Select(c => new JsonObject
-            {
-                ["name"] = c.Name,
-                ["iou"] = c.Iou,
-                ["accuracy"] = c.Accuracy,
-                ["dice"] = c.Dice,
-                ["truth_pixels"] = c.TruthPixels,
-                ["predicted_pixels"] = c.PredictedPixels,
-            })]),
-            ["confusion_matrix"] = new JsonArray([.. labels.Select(t => new JsonArray([.. labels.Select(p => JsonValue.Create(Confusion[t, p]))]))]),
-        };
+        ArgumentNullException.ThrowIfNull(results);
+        ArgumentNullException.ThrowIfNull(dataset);
+        var evaluation = new ObjectEvaluation(dataset.Classes, similarities, joints: dataset.KeypointNames.Count);
+        return new EvaluationReport(
+            seen => Evaluator.Run(evaluation, dataset, (i, _) => new Prediction { Instances = results[i] }, seen, cancel, order: results.Order), dataset.Count, progress);
     }
 
-    /// <summary>The images with the highest mean IoU over their own classes, best first.</summary>
+    /// <summary>The images with the highest scores of their own, best first.</summary>
     public IReadOnlyList<ReportExample> Best => best;
 
     /// <summary>Those with the lowest, worst first; none that is among the best.</summary>
@@ -96,22 +70,21 @@ public sealed class EvaluationReport
         TrainingReport.Html(new ReportContent
         {
             Title = title,
-            Classes = classes,
             Facts = facts,
             History = history ?? [],
-            Confusion = Confusion,
+            Evaluation = Evaluation,
             Best = best,
             Worst = worst,
             Recipe = recipe?.ToJson(),
         });
 
-    /// <summary>Keeps an image where it is among the best or the worst so far; images without a counted pixel tell nothing.</summary>
+    /// <summary>Keeps an image where it is among the best or the worst so far; one in which nothing counts tells nothing.</summary>
     private void Consider(EvaluatedImage image)
     {
-        if (image.Scores.CountedPixels == 0) return;
-        var example = new ReportExample(image.Sample.Name, image.Scores.MeanIou, image.Sample.Image, image.Sample.Annotation.Semantic!, image.Prediction);
-        Insert(best, example, (a, b) => a.MeanIou > b.MeanIou);
-        Insert(worst, example, (a, b) => a.MeanIou < b.MeanIou);
+        if (image.Score is null) return;
+        var example = new ReportExample(image.Sample.Name, image.Score, image.Sample.Image, image.Sample.Annotation, image.Prediction);
+        Insert(best, example, (a, b) => b.Score.IsWorseThan(a.Score));
+        Insert(worst, example, (a, b) => a.Score.IsWorseThan(b.Score));
 
         static void Insert(List<ReportExample> list, ReportExample item, Func<ReportExample, ReportExample, bool> before)
         {

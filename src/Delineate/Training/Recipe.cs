@@ -34,9 +34,10 @@ public enum ScheduleKind
 
 /// <summary>
 /// Everything that decides a training run besides the data: with the same recipe, data and seed a run gives the same weights, bit for bit.
-/// Read from JSON in which comments are allowed; the defaults are torchvision's recipe for FCN, sized for one machine.
+/// Read from JSON in which comments are allowed; the defaults are torchvision's recipe for FCN, sized for one machine. A recipe for a detector begins with
+/// <see cref="For"/>.
 /// </summary>
-public sealed record Recipe
+public sealed partial record Recipe
 {
     private const int MostStages = 100;
 
@@ -102,6 +103,9 @@ public sealed record Recipe
     /// <summary>Epochs of linear warm-up; may be a fraction.</summary>
     public double WarmupEpochs { get; init; } = 1;
 
+    /// <summary>Warm-up takes no more steps than this, however long an epoch is; null sets no bound.</summary>
+    public int? WarmupSteps { get; init; }
+
     /// <summary>The share of the rate at which warm-up begins.</summary>
     public double WarmupFactor { get; init; } = 0.001;
 
@@ -152,7 +156,7 @@ public sealed record Recipe
     /// <summary>Evaluate after every so many epochs, and after the last.</summary>
     public int EvalEvery { get; init; } = 1;
 
-    /// <summary>Stop after so many evaluations without a better mean IoU; null never.</summary>
+    /// <summary>Stop after so many evaluations without a better mean IoU, or average precision of a detector; null never.</summary>
     public int? EarlyStop { get; init; }
 
     /// <summary>Stop after so many minutes; null never.</summary>
@@ -169,14 +173,14 @@ public sealed record Recipe
     /// </summary>
     public IReadOnlyList<JsonElement> Stages { get; init; } = [];
 
-    /// <summary>Reads a recipe; keys it lacks keep their defaults.</summary>
+    /// <summary>Reads a recipe; keys it lacks have their defaults, for a detector those of <see cref="For"/>.</summary>
     /// <exception cref="RecipeException">The text is not JSON, or has a key or value that a recipe does not.</exception>
     public static Recipe Parse(string json, string fileName)
     {
         ArgumentNullException.ThrowIfNull(json);
         try
         {
-            return (JsonText.Read(json, RecipeJson.Default.Recipe, new Recipe())
+            return (JsonText.Read(json, RecipeJson.Default.Recipe, DefaultsOf(json))
                 ?? throw new RecipeException($"{fileName}: a recipe is an object in braces, not null")).Checked(fileName);
         }
         catch (JsonException e)
@@ -211,6 +215,7 @@ public sealed record Recipe
         Need(Milestones.All(m => m >= 1), "milestones", "epochs of 1 or more", List(Milestones));
         Need(Gamma is > 0 and <= 1, "gamma", "above 0 and at most 1", Gamma);
         Need(WarmupEpochs >= 0 && WarmupEpochs <= Epochs, "warmupEpochs", $"0 to the number of epochs, {Epochs}", WarmupEpochs);
+        Need(WarmupSteps is null or >= 1, "warmupSteps", "at least 1, or null", WarmupSteps);
         Need(WarmupFactor is >= 0 and <= 1, "warmupFactor", "0 to 1", WarmupFactor);
         Need(AuxWeight >= 0 && float.IsFinite(AuxWeight), "auxWeight", "0 or more", AuxWeight);
         Need(DiceWeight >= 0 && float.IsFinite(DiceWeight), "diceWeight", "0 or more", DiceWeight);
@@ -233,6 +238,7 @@ public sealed record Recipe
         Need(EarlyStop is null or >= 1, "earlyStop", "at least 1, or null", EarlyStop);
         Need(TimeBudgetMinutes is null or (> 0 and < double.PositiveInfinity), "timeBudgetMinutes", "above 0, or null", TimeBudgetMinutes);
         Need(CheckpointMinutes > 0 && double.IsFinite(CheckpointMinutes), "checkpointMinutes", "above 0", CheckpointMinutes);
+        if (ModelCatalog.IsDetector(Model)) CheckDetector(Need);
         Need(Stages.Count <= MostStages, "stages", $"a list of at most {MostStages}", $"one of {Stages.Count}");
         if (Stages.Count > 0)
         {
@@ -323,11 +329,15 @@ public sealed record Recipe
     };
 
     /// <summary>All random changes of a training sample, those that take another image of the training set included.</summary>
-    internal Func<Sample, Philox, Sample> Augmentation(Dataset train, ClassTable classes)
+    internal Func<Sample, Philox, Sample> Augmentation(Dataset train, Model model)
     {
-        TrainTransform transform = TrainTransform(classes);
+        TrainTransform transform = TrainTransform(model.Classes);
         if (train.KeypointNames.Count > 0) transform = transform with { KeypointNames = train.KeypointNames };
-        return CopyPasteProbability > 0 ? new CopyPaste(train, transform) { Probability = CopyPasteProbability }.Apply : transform.Apply;
+        Func<Sample, Philox, Sample> change = CopyPasteProbability > 0 ? new CopyPaste(train, transform) { Probability = CopyPasteProbability }.Apply : transform.Apply;
+        if (model is not DetectionModel detector) return change;
+        return (sample, random) => detector.Lacks(sample.Annotation) is { } lack
+            ? throw new DatasetException(lack)
+            : change(sample with { Annotation = sample.Annotation with { Semantic = null } }, random); // which a detector does not look at
     }
 
     /// <summary>
@@ -355,7 +365,7 @@ public sealed record Recipe
     /// <summary>The rate of each step of a run with so many steps to an epoch.</summary>
     internal Schedule MakeSchedule(int stepsPerEpoch)
     {
-        long steps = (long)stepsPerEpoch * Epochs, warm = (long)Math.Round((double)WarmupEpochs * stepsPerEpoch);
+        long steps = (long)stepsPerEpoch * Epochs, warm = Math.Min(WarmupSteps ?? long.MaxValue, (long)Math.Round((double)WarmupEpochs * stepsPerEpoch));
         Warmup? warmup = warm > 0 ? new Warmup(warm, WarmupFactor) : null;
         return Schedule switch
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Delineate.Metrics;
 using Delineate.Models;
 using Delineate.Tensors;
 using Delineate.Tensors.Optim;
@@ -141,7 +142,7 @@ public sealed class RunFolder
         WriteTable(model, state);
     }
 
-    private void WriteTable(Model model, TrainingState state) => Replace(Table, Csv(state.History, model.Classes.Names));
+    private void WriteTable(Model model, TrainingState state) => Replace(Table, Csv(state.History, Evaluation.For(model).Scores));
 
     private static ModelCard Card(Model model, Recipe recipe, TrainingState state) => ModelCard.Of(model) with
     {
@@ -151,33 +152,31 @@ public sealed class RunFolder
 
     private static Dictionary<string, double>? Metrics(TrainingState state)
     {
-        if (state.History is not [.., { MeanIou: { } meanIou } record]) return null;
-        return new Dictionary<string, double>
-        {
-            ["epoch"] = record.Epoch,
-            ["mean_iou"] = meanIou,
-            ["pixel_accuracy"] = record.PixelAccuracy ?? 0,
-            ["mean_accuracy"] = record.MeanAccuracy ?? 0,
-        };
+        if (state.History is not [.., { Scores: { } scores } record]) return null;
+        var metrics = new Dictionary<string, double> { ["epoch"] = record.Epoch };
+        foreach (Figure figure in scores.Figures)
+            if (figure.Value is { } value) metrics[figure.Key] = value;
+        return metrics;
     }
 
-    private static string Csv(IReadOnlyList<EpochRecord> history, IReadOnlyList<string> classes)
+    /// <summary>A line for each epoch, with a column for each of the figures that an evaluation has.</summary>
+    private static string Csv(IReadOnlyList<EpochRecord> history, Scores columns)
     {
         string[] terms = [.. history.SelectMany(r => r.Terms.Keys).Distinct()];
+        string[] figures = [.. All(columns).Select(f => f.Key)];
         var text = new StringBuilder();
         text.AppendJoin(',', (string[])[
-            "epoch", "step", "rate", "train_loss", .. terms, "train_seconds", "images_per_second",
-            "mean_iou", "pixel_accuracy", "mean_accuracy", .. classes.Select(c => Quoted($"iou {c}"))]).Append('\n');
+            "epoch", "step", "rate", "train_loss", .. terms, "train_seconds", "images_per_second", .. figures.Select(Quoted)]).Append('\n');
         foreach (EpochRecord r in history)
         {
             text.AppendJoin(',', (string[])[
                 Number(r.Epoch), Number(r.Step), Number(r.LearningRate), Number(r.TrainLoss),
                 .. terms.Select(t => Number(r.Terms.TryGetValue(t, out double v) ? v : null)),
-                Number(r.TrainSeconds), Number(r.ImagesPerSecond), Number(r.MeanIou), Number(r.PixelAccuracy), Number(r.MeanAccuracy),
-                .. classes.Select((_, i) => Number(r.ClassIou?[i]))]).Append('\n');
+                Number(r.TrainSeconds), Number(r.ImagesPerSecond), .. figures.Select(key => Number(r.Scores is null ? null : All(r.Scores).FirstOrDefault(f => f.Key == key)?.Value))]).Append('\n');
         }
         return text.ToString();
 
+        static IEnumerable<Figure> All(Scores scores) => scores.Figures.Concat(scores.Classes);
         static string Number(double? value) => value?.ToString("G7", CultureInfo.InvariantCulture) ?? "";
         static string Quoted(string text) => text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }

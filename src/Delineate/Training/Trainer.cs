@@ -16,11 +16,12 @@ namespace Delineate.Training;
 /// <param name="Count">Batches (or images) of the current pass.</param>
 /// <param name="IsEvaluation">True while the validation set is run.</param>
 /// <param name="Loss">Mean loss of the epoch so far.</param>
+/// <param name="Terms">The mean of each of its terms.</param>
 /// <param name="LearningRate">The base rate of the last step.</param>
 /// <param name="ImagesPerSecond">Over the epoch so far.</param>
 /// <param name="PeakBytes">Most memory that tensors took.</param>
 public readonly record struct TrainingProgress(
-    int Epoch, int Epochs, int Done, int Count, bool IsEvaluation, double Loss, double LearningRate, double ImagesPerSecond, long PeakBytes);
+    int Epoch, int Epochs, int Done, int Count, bool IsEvaluation, double Loss, IReadOnlyDictionary<string, double> Terms, double LearningRate, double ImagesPerSecond, long PeakBytes);
 
 /// <summary>Training that cannot go on: names the step, the images and the figures.</summary>
 public sealed class TrainingException(string message) : Exception(message);
@@ -53,9 +54,10 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         (this.model, this.recipe, this.validation, this.folder) = (model, recipe.Checked("the recipe"), validation, folder);
         if (train.Count == 0) throw new TrainingException("the training set is empty");
-        var reading = new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = LastBatch.DropIfSingle };
+        bool learnsAlone = model is DetectionModel { Options.FrozenNorm: true }; // no batch normalisation, or one over hundreds of regions
+        var reading = new DataLoaderOptions { BatchSize = recipe.BatchSize, Seed = recipe.Seed, LastBatch = learnsAlone ? LastBatch.Keep : LastBatch.DropIfSingle };
         recipe.Freeze(model);
-        loader = new DataLoader(train, recipe.Augmentation(train, model.Classes), reading);
+        loader = new DataLoader(train, recipe.Augmentation(train, model), reading);
         optimizer = recipe.MakeOptimizer(model);
         schedule = recipe.MakeSchedule(StepsPerEpoch);
         state = folder.Restore(model, optimizer) ?? new TrainingState { Data = Fingerprint(train) };
@@ -135,6 +137,7 @@ public sealed class Trainer : IDisposable
                 Batch = state.Batch + group.Length,
                 LossSums = Sum(state.LossSums, sums),
                 Images = state.Images + group.Sum(b => b.Samples.Count),
+                DroppedObjects = state.DroppedObjects + (model is DetectionModel ? group.Sum(b => b.Samples.Sum(s => s.Annotation.DroppedObjects)) : 0),
                 EpochSeconds = state.EpochSeconds + seconds,
                 ElapsedSeconds = state.ElapsedSeconds + seconds,
             };
@@ -208,9 +211,10 @@ public sealed class Trainer : IDisposable
             Step = state.Step,
             LearningRate = schedule.At(Math.Max(0, state.Step - 1)),
             TrainLoss = state.LossSums.GetValueOrDefault("") / batches,
-            Terms = state.LossSums.Where(t => t.Key.Length > 0).ToDictionary(t => t.Key, t => t.Value / batches),
+            Terms = Terms(),
             TrainSeconds = state.EpochSeconds,
             ImagesPerSecond = state.Images / Math.Max(1e-9, state.EpochSeconds),
+            DroppedObjects = state.DroppedObjects,
         };
         bool last = epoch == recipe.Epochs || state.Stopped is not null;
         if (validation is { Count: > 0 } && (last || epoch % recipe.EvalEvery == 0)) record = Evaluate(record, cancel);
@@ -221,10 +225,12 @@ public sealed class Trainer : IDisposable
             Batch = 0,
             LossSums = new Dictionary<string, double>(),
             Images = 0,
+            DroppedObjects = 0,
             EpochSeconds = 0,
             History = [.. state.History, record],
         };
-        double? score = record.MeanIou ?? (validation is { Count: > 0 } ? null : -record.TrainLoss);
+        // Without a validation set, or with one in which there is nothing to find, the training loss ranks.
+        double? score = record.Score ?? (record.Scores is not null || validation is not { Count: > 0 } ? -record.TrainLoss : null);
         if (score is { } now)
         {
             bool better = state.BestScore is not { } best || now > best;
@@ -233,7 +239,7 @@ public sealed class Trainer : IDisposable
                 : state with { EvaluationsSinceBest = state.EvaluationsSinceBest + 1 };
             if (better) folder.KeepBest(model, recipe, state);
             if (!last && recipe.EarlyStop is { } patience && state.EvaluationsSinceBest >= patience)
-                state = state with { Stopped = $"no better {(record.MeanIou is null ? "training loss" : "mean IoU")} in {patience} evaluations" };
+                state = state with { Stopped = $"no better {(record.Score is null ? "training loss" : record.Scores!.First()!.Name)} in {patience} evaluations" };
         }
         folder.Checkpoint(model, recipe, optimizer, state);
         EpochDone?.Invoke(record);
@@ -242,21 +248,17 @@ public sealed class Trainer : IDisposable
     private EpochRecord Evaluate(EpochRecord record, CancellationToken cancel)
     {
         long began = Stopwatch.GetTimestamp();
-        ConfusionMatrix matrix = Evaluator.Run(model, validation!, EvaluationSize.Original, (i, _) => Report(i + 1, validation!.Count, evaluation: true, 0), cancel);
-        SegmentationScores scores = matrix.Scores(model.Classes.Names);
+        Scores scores = Evaluator.Run(model, validation!, EvaluationSize.Original, (i, _) => Report(i + 1, validation!.Count, evaluation: true, 0), cancel).Scores;
         state = state with { ElapsedSeconds = state.ElapsedSeconds + Stopwatch.GetElapsedTime(began).TotalSeconds };
-        return record with
-        {
-            MeanIou = scores.MeanIou,
-            PixelAccuracy = scores.PixelAccuracy,
-            MeanAccuracy = scores.MeanAccuracy,
-            ClassIou = [.. scores.Classes.Select(c => c.Iou)],
-        };
+        return record with { Scores = scores };
     }
 
     private void Report(int done, int count, bool evaluation, double rate) => Progress?.Invoke(new TrainingProgress(
-        state.Epoch + 1, recipe.Epochs, done, count, evaluation, state.LossSums.GetValueOrDefault("") / Math.Max(1, state.Batch), rate,
+        state.Epoch + 1, recipe.Epochs, done, count, evaluation, state.LossSums.GetValueOrDefault("") / Math.Max(1, state.Batch), Terms(), rate,
         state.Images / Math.Max(1e-9, state.EpochSeconds), TensorMemory.PeakBytes));
+
+    /// <summary>The mean of each term of the loss over the current epoch's batches.</summary>
+    private Dictionary<string, double> Terms() => state.LossSums.Where(t => t.Key.Length > 0).ToDictionary(t => t.Key, t => t.Value / Math.Max(1, state.Batch));
 
     private static Dictionary<string, double> Sum(IReadOnlyDictionary<string, double> a, IReadOnlyDictionary<string, double> b)
     {

@@ -44,7 +44,8 @@ public sealed class TrainingRun
     /// <param name="weights">A file of weights that the first stage starts from (<see cref="ModelFile.LoadInto"/>), if any.</param>
     /// <param name="newModel">Makes a stage's network; <see cref="Recipe.NewModel"/> where left out.</param>
     /// <exception cref="RecipeException">A figure of the recipe or of a stage is out of its range.</exception>
-    /// <exception cref="TrainingException">The folder holds a run on another training set.</exception>
+    /// <exception cref="TrainingException">The folder holds a run on another training set, or a data set does not tell what a detector learns from.</exception>
+    /// <exception cref="DatasetException">Its first samples cannot be read.</exception>
     /// <exception cref="UnknownModelException">There is no model of a stage's name.</exception>
     /// <exception cref="ModelOptionsException">An option of a network is out of its range.</exception>
     /// <exception cref="WeightsFormatException">A file of weights is damaged, or the networks of two stages have nothing in common.</exception>
@@ -128,6 +129,11 @@ public sealed class TrainingRun
     private void Prepare(string? weights)
     {
         model = newModel(stage.Recipe, train.Classes);
+        if (model is DetectionModel detector)
+        {
+            RefuseWithoutObjects(detector, train);
+            if (validation is not null) RefuseWithoutObjects(detector, validation);
+        }
         string images = $"{train.Count} training images{(validation is null ? "" : $", {validation.Count} for validation")}";
         long frozen = model.Network.NamedParameters().Sum(p => p.Tensor.RequiresGrad ? 0L : p.Tensor.Length);
         news.Add($"{stage.Name}: {model.Network.ParameterCount():N0} parameters{(frozen > 0 ? $" ({frozen:N0} frozen)" : "")}, {model.Classes.Count} classes; {images}; {ThreadTeam.Threads} threads");
@@ -140,6 +146,20 @@ public sealed class TrainingRun
         else if (weights is not null)
         {
             news.Add($"weights from {weights}: {ModelFile.LoadInto(model, weights)}");
+        }
+    }
+
+    /// <summary>Looks at a data set's first samples up to one with objects: whether they are what the detector learns from shows there.</summary>
+    private static void RefuseWithoutObjects(DetectionModel detector, Dataset data)
+    {
+        const int Looked = 32;
+        if (data.Classes.Background != 0)
+            throw new TrainingException($"{detector.Name} needs the background as the first class, and the data set has '{data.Classes.Names[0]}' there: name it with \"background\" in dataset.json");
+        for (int i = 0; i < Math.Min(Looked, data.Count); i++)
+        {
+            Annotation truth = data.Load(i).Annotation;
+            if (detector.Lacks(truth) is { } lack) throw new TrainingException($"{data.Names[i]}: {lack}");
+            if (truth.Instances!.Any(o => !o.IsCrowd)) return;
         }
     }
 

@@ -20,13 +20,16 @@ public sealed record TrainingState
     /// <summary>Images trained on in the current epoch.</summary>
     public int Images { get; init; }
 
+    /// <summary>Objects left out in the current epoch (<see cref="EpochRecord.DroppedObjects"/>).</summary>
+    public int DroppedObjects { get; init; }
+
     /// <summary>Seconds spent on the current epoch's steps.</summary>
     public double EpochSeconds { get; init; }
 
     /// <summary>Seconds of the whole run, over all its sessions.</summary>
     public double ElapsedSeconds { get; init; }
 
-    /// <summary>The best validation mean IoU so far; without a validation set minus the lowest training loss. Null before the first.</summary>
+    /// <summary>The best <see cref="EpochRecord.Score"/> so far; where there is none, minus the lowest training loss. Null before the first.</summary>
     public double? BestScore { get; init; }
 
     /// <summary>The epoch of <see cref="BestScore"/>, from 1; 0 before the first.</summary>

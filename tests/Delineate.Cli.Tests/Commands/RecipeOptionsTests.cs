@@ -27,7 +27,7 @@ public class RecipeOptionsTests
         ("maxScale", "1.5", "1.5"), ("flipProbability", "0", "0"), ("verticalFlipProbability", "0.5", "0.5"), ("colorJitter", "0.25", "0.25"), ("copyPasteProbability", "0.5", "0.5"), ("standardize", "true", "true"),
         ("frozen", "upscore,aux_classifier", "[\"upscore\",\"aux_classifier\"]"), ("biasLearningRateScale", "2", "2"), ("biasWeightDecay", "0", "0"),
         ("optimizer", "adamw", "\"AdamW\""), ("accumulateBatches", "2", "2"), ("checkpointing", "true", "true"), ("schedule", "multistep", "\"MultiStep\""), ("polyPower", "2", "2"),
-        ("milestones", "2,4", "[2,4]"), ("gamma", "0.5", "0.5"), ("warmupEpochs", "0.5", "0.5"), ("warmupFactor", "0.25", "0.25"),
+        ("milestones", "2,4", "[2,4]"), ("gamma", "0.5", "0.5"), ("warmupEpochs", "0.5", "0.5"), ("warmupFactor", "0.25", "0.25"), ("warmupSteps", "500", "500"),
         ("auxLearningRateScale", "1", "1"), ("momentum", "0.5", "0.5"), ("nesterov", "true", "true"), ("weightDecay", "0", "0"), ("clipGradientNorm", "5", "5"),
         ("auxWeight", "0.25", "0.25"), ("diceWeight", "1", "1"), ("labelSmoothing", "0.125", "0.125"), ("classWeights", "1,2.5", "[1,2.5]"),
         ("evalShortSide", "null", "null"), ("evalEvery", "2", "2"), ("earlyStop", "3", "3"), ("timeBudgetMinutes", "1.5", "1.5"), ("checkpointMinutes", "2", "2"),

@@ -38,5 +38,17 @@ public sealed class LineChartTests
     }
 
     [Fact]
+    public void A_legend_that_leaves_the_title_no_room_takes_a_line_of_its_own()
+    {
+        Curve[] few = [new("total", "red", [(1, 1), (2, 2)])], many = [.. Enumerable.Range(0, 6).Select(i => new Curve($"a term {i}", "red", [(1, 1), (2, 2)]))];
+        Assert.Equal([16], Lines(few));
+        Assert.Equal([34], Lines(many));
+        XElement svg = XElement.Parse(LineChart.Svg("Training loss", "epoch", many));
+        Assert.All(svg.Elements("circle").Where(c => c.Element("title") is not null), c => Assert.InRange((double)c.Attribute("cy")!, 48, 224));
+
+        static double[] Lines(Curve[] curves) => [.. XElement.Parse(LineChart.Svg("Training loss", "epoch", curves)).Elements("text").Where(t => curves.Any(c => c.Name == t.Value)).Select(t => (double)t.Attribute("y")!).Distinct()];
+    }
+
+    [Fact]
     public void Without_points_it_says_so() => Assert.Contains("nothing was measured", LineChart.Svg("loss", "epoch", []), StringComparison.Ordinal);
 }

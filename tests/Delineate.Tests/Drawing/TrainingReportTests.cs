@@ -4,6 +4,8 @@ using Delineate.Data;
 using Delineate.Drawing;
 using Delineate.Imaging;
 using Delineate.Metrics;
+using Delineate.Models;
+using Delineate.Tests.Models;
 using Delineate.Training;
 using Xunit;
 
@@ -55,29 +57,59 @@ public sealed class TrainingReportTests
     public void A_bare_evaluation_and_a_large_class_table_fit_too()
     {
         var classes = new ClassTable(Enumerable.Range(0, 60).Select(i => $"class {i}"));
-        XElement page = Parse(TrainingReport.Html(new ReportContent { Title = "t", Classes = classes, Facts = [], Confusion = new ConfusionMatrix(60) }));
+        XElement page = Parse(TrainingReport.Html(new ReportContent { Title = "t", Facts = [], Evaluation = new SemanticEvaluation(classes) }));
         Assert.Empty(page.Descendants("rect"));
         Assert.Contains("60 classes are too many to draw", page.Value, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Objects_come_with_COCOs_figures_curves_and_pictures()
+    {
+        Sample sample = Objects.Sample(1);
+        Instance[] truth = [.. sample.Annotation.Instances!];
+        var evaluation = new ObjectEvaluation(Objects.Classes, [InstanceSimilarity.Masks, InstanceSimilarity.Boxes]);
+        var prediction = new Prediction { Instances = [truth[0] with { Score = 0.9f }, truth[1] with { Score = 0.1f }] };
+        ImageScore score = evaluation.Add(sample.Annotation, prediction)!;
+        XElement page = Parse(TrainingReport.Html(new ReportContent
+        {
+            Title = "t",
+            Facts = [],
+            Evaluation = evaluation,
+            Worst = [new ReportExample("a & b", score, sample.Image, sample.Annotation, prediction)],
+            History = [new EpochRecord { Epoch = 1, Step = 1, LearningRate = 0.1, TrainLoss = 1, TrainSeconds = 1, ImagesPerSecond = 3, Scores = evaluation.Scores, Terms = new Dictionary<string, double> { ["loss_mask"] = 0.5, ["loss_box_reg"] = 0.25 } }],
+        }));
+        Assert.Equal(["Training", "Scores", "Classes", "Precision and recall", "Worst images"], page.Descendants("h2").Select(h => h.Value));
+        string[] rows = [.. page.Descendants("tbody").First().Elements("tr").Select(r => string.Join('|', r.Elements("td").Select(d => d.Value)))];
+        Assert.Equal(24, rows.Length);
+        Assert.Equal("mask AP|100.0|average precision, IoU 0.50 to 0.95", rows[0]);
+        Assert.Equal("box AR100|100.0|average recall of at most 100 objects of a class in an image", rows[20]);
+        Assert.Equal(["tall", "wide"], page.Descendants("tbody").ElementAt(1).Elements("tr").Select(r => r.Elements("td").First().Value));
+        Assert.Contains("a & b, 1 found, 1 missed, 0 false", page.Descendants("figcaption").Single().Value, StringComparison.Ordinal);
+        Assert.Equal(3, page.Descendants("img").Count());
+        XElement[] charts = [.. page.Descendants("svg")];
+        Assert.Contains(charts, c => c.Elements("text").Any(t => t.Value == "rpn_box_reg") || c.Elements("text").Any(t => t.Value == "box_reg"));
+        XElement curves = charts.Single(c => (string?)c.Attribute("aria-label") == "mask: precision, per cent");
+        Assert.Equal(["IoU 0.50", "IoU 0.75", "IoU 0.90"], curves.Elements("text").Select(t => t.Value).Where(t => t.StartsWith("IoU", StringComparison.Ordinal)).Order());
+        Assert.Equal(101, curves.Elements("polyline").First().Attribute("points")!.Value.Split(' ').Length);
     }
 
     private static string Page()
     {
         var classes = new ClassTable([Nasty, "cat", "dog"]) { Background = 0 };
-        var confusion = new ConfusionMatrix(3);
-        confusion.Add(new LabelMap(1, 4, [0, 0, 1, 255]), new LabelMap(1, 4, [0, 1, 1, 0]));
-        var example = new ReportExample(Nasty, 0.5, new Image(600, 1200), new LabelMap(600, 1200), new LabelMap(600, 1200));
+        var evaluation = new SemanticEvaluation(classes);
+        evaluation.Add(new Annotation { Semantic = new LabelMap(1, 4, [0, 0, 1, 255]) }, new Prediction { Semantic = new LabelMap(1, 4, [0, 1, 1, 0]) });
+        var example = new ReportExample(Nasty, new ImageScore(0.5, 0, Nasty), new Image(600, 1200), new Annotation { Semantic = new LabelMap(600, 1200) }, new Prediction { Semantic = new LabelMap(600, 1200) });
         return TrainingReport.Html(new ReportContent
         {
             Title = Nasty,
-            Classes = classes,
             Facts = [(Nasty, Nasty)],
-            Confusion = confusion,
+            Evaluation = evaluation,
             Best = [example],
             Worst = [example],
             Recipe = new Recipe().ToJson(),
             History = [.. Enumerable.Range(1, 3).Select(i => new EpochRecord
             {
-                Epoch = i, Step = i, LearningRate = 0.1 / i, TrainLoss = 1.0 / i, TrainSeconds = 1, ImagesPerSecond = 3, MeanIou = i == 3 ? null : 0.5,
+                Epoch = i, Step = i, LearningRate = 0.1 / i, TrainLoss = 1.0 / i, TrainSeconds = 1, ImagesPerSecond = 3, Scores = i == 3 ? null : new Scores([new("mean_iou", "mean IoU", 0.5)], []),
                 Terms = new Dictionary<string, double> { [Nasty] = 0.5, ["dice"] = 0.25 },
             })],
         });

@@ -19,7 +19,7 @@ public sealed class EvaluationReportTests
         EvaluationReport report = EvaluationReport.Of(new Painter(), new Wrong(order));
         Assert.Equal(best.Select(i => $"wrong{i}"), report.Best.Select(e => e.Name));
         Assert.Equal(worst.Select(i => $"wrong{i}"), report.Worst.Select(e => e.Name));
-        Assert.Equal(images, report.Images);
+        Assert.Equal(images, report.Evaluation.Images);
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class EvaluationReportTests
     [Fact]
     public void The_JSON_has_every_figure_and_null_for_absent_classes()
     {
-        JsonObject json = EvaluationReport.Of(new Painter(), new Painted(([0, 0, 1, 255], [0, 1, 1, 1]))).ToJson();
+        JsonObject json = EvaluationReport.Of(new Painter(), new Painted(([0, 0, 1, 255], [0, 1, 1, 1]))).Evaluation.ToJson();
         Assert.Equal(1, (int)json["images"]!);
         Assert.Equal(0.5, (double)json["mean_iou"]!);
         Assert.Equal((3L, 1L), ((long)json["counted_pixels"]!, (long)json["ignored_pixels"]!));

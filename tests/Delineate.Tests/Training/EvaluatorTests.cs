@@ -15,7 +15,7 @@ public sealed class EvaluatorTests
     public void Counts_equal_those_made_by_hand()
     {
         // Truth beside prediction, four pixels each; 255 is ignored; class 2 occurs in neither.
-        ConfusionMatrix matrix = Evaluator.Run(new Painter(), new Painted(([0, 0, 1, 255], [0, 1, 1, 1]), ([1, 1, 0, 0], [1, 0, 0, 0])));
+        ConfusionMatrix matrix = Counted(new Painter(), new Painted(([0, 0, 1, 255], [0, 1, 1, 1]), ([1, 1, 0, 0], [1, 0, 0, 0])));
         Assert.Equal([[3, 1, 0], [1, 2, 0], [0, 0, 0]], Enumerable.Range(0, 3).Select(t => Enumerable.Range(0, 3).Select(p => matrix[t, p]).ToArray()));
         Assert.Equal(1, matrix.Ignored);
         SegmentationScores scores = matrix.Scores(["a", "b", "c"]);
@@ -23,11 +23,14 @@ public sealed class EvaluatorTests
         Assert.Equal((0.6 + 0.5) / 2, scores.MeanIou, 1e-12);
     }
 
+    private static ConfusionMatrix Counted(Model model, Dataset data, EvaluationSize size = EvaluationSize.Original) =>
+        Assert.IsType<SemanticEvaluation>(Evaluator.Run(model, data, size)).Confusion;
+
     [Fact]
     public void Each_image_comes_with_its_own_figures_in_order()
     {
         var seen = new List<(int, string, double)>();
-        Evaluator.Run(new Painter(), new Painted(([0, 0, 1, 1], [0, 0, 1, 1]), ([0, 0, 0, 0], [1, 1, 0, 0])), seen: (i, e) => seen.Add((i, e.Sample.Name, e.Scores.MeanIou)));
+        Evaluator.Run(new Painter(), new Painted(([0, 0, 1, 1], [0, 0, 1, 1]), ([0, 0, 0, 0], [1, 1, 0, 0])), seen: (i, e) => seen.Add((i, e.Sample.Name, e.Score!.Value)));
         Assert.Equal([(0, "p0", 1.0), (1, "p1", 0.25)], seen);
     }
 
@@ -36,8 +39,8 @@ public sealed class EvaluatorTests
     {
         var painter = new Painter { Preprocessing = new Preprocessing { ShortSide = 8 } };
         var data = new Painted(([0, 0, 1, 255], [0, 1, 1, 1]));
-        Assert.Equal(3, Evaluator.Run(painter, data).Total);
-        ConfusionMatrix network = Evaluator.Run(painter, data, EvaluationSize.Network);
+        Assert.Equal(3, Counted(painter, data).Total);
+        ConfusionMatrix network = Counted(painter, data, EvaluationSize.Network);
         Assert.Equal(64 * 3 / 4, network.Total);
         Assert.Equal(16, network.Ignored);
     }
@@ -53,7 +56,7 @@ public sealed class EvaluatorTests
     [Fact]
     public void Nothing_to_evaluate_gives_an_empty_matrix_and_cancelling_stops()
     {
-        Assert.Equal(0, Evaluator.Run(new Painter(), new Painted()).Total);
+        Assert.Equal(0, Counted(new Painter(), new Painted()).Total);
         using var cancel = new CancellationTokenSource();
         int seen = 0;
         Assert.ThrowsAny<OperationCanceledException>(() => Evaluator.Run(new Painter(), new Painted(([0, 0, 0, 0], [0, 0, 0, 0]), ([0, 0, 0, 0], [0, 0, 0, 0])), seen: (_, _) =>

@@ -50,6 +50,10 @@ public sealed class RecipeFilesTests
     public void The_first_spells_out_the_defaults() =>
         Assert.Equal(new Recipe().ToJson(), Read("fcn.json").ToJson());
 
+    [Fact]
+    public void The_detectors_recipe_spells_out_its_defaults() =>
+        Assert.Equal(Recipe.For("maskrcnn_resnet50_fpn").ToJson(), Read("maskrcnn.json").ToJson());
+
     private static Recipe Read(string file) => Recipe.Parse(File.ReadAllText(Path.Combine(Folder(), file)), file);
 
     private static string Folder()

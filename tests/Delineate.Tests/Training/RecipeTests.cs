@@ -115,6 +115,7 @@ public sealed class RecipeTests
         { "milestones", ["[]", "[1, 2]"], ["[0]"] },
         { "gamma", ["0.01", "1"], ["0", "1.1"] },
         { "warmupEpochs", ["0", "0.5", "30"], ["-1", "30.5"] },
+        { "warmupSteps", ["null", "1"], ["0"] },
         { "warmupFactor", ["0", "1"], ["-0.1", "1.1"] },
         { "auxWeight", ["0", "2"], ["-1", "1e99"] },
         { "diceWeight", ["0", "2"], ["-1", "1e99"] },
@@ -197,6 +198,52 @@ public sealed class RecipeTests
         Recipe recipe = TinyRun.UNetRecipe with { Frozen = expected is null ? ["inc", "down", "up", "outc"] : [beginning] };
         string message = Assert.Throws<RecipeException>(() => recipe.NewModel(new Squares(1).Classes)).Message;
         Assert.StartsWith(expected ?? "frozen: no parameter of unet is left to train", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_detectors_recipe_begins_with_torchvisions_for_detectors()
+    {
+        Recipe recipe = Recipe.Parse("""{ "model": "maskrcnn_resnet50_fpn" }""", "r.json");
+        Assert.Equal(Recipe.For("maskrcnn_resnet50_fpn").ToJson(), recipe.ToJson());
+        Assert.Equal((26, 2, 0.0025, 0.9, 1e-4), (recipe.Epochs, recipe.BatchSize, recipe.LearningRate, recipe.Momentum, recipe.WeightDecay));
+        Assert.Equal((OptimizerKind.Sgd, ScheduleKind.MultiStep, 0.1, 1.0, 1000, 0.001), (recipe.Optimizer, recipe.Schedule, recipe.Gamma, recipe.WarmupEpochs, recipe.WarmupSteps, recipe.WarmupFactor));
+        Assert.Equal([16, 22], recipe.Milestones);
+        Assert.Equal((null, null, null, 0.5, null), (recipe.BaseSize, recipe.CropSize, recipe.EvalShortSide, recipe.FlipProbability, recipe.Options.Detection.TrainingMinSize));
+        Recipe joints = Recipe.Parse("""{ "model": "keypointrcnn_resnet50_fpn", /* smaller */ "options": { "detection": { "minSize": 400 } } }""", "r.json");
+        Assert.Equal((400, 320), (joints.Options.Detection.MinSize, joints.Options.Detection.TrainingMinSize!.Value));
+        Assert.Equal(640, Recipe.For("keypointrcnn_resnet50_fpn").Options.Detection.TrainingMinSize);
+        Assert.Equal(new Recipe { Model = "unet" }.ToJson(), Recipe.For("unet").ToJson());
+    }
+
+    [Fact]
+    public void What_a_detectors_recipe_says_decides_what_it_does_not()
+    {
+        Recipe recipe = Recipe.Parse("""{ "model": "maskrcnn_resnet18_fpn", "batchSize": 4, "accumulateBatches": 2, "epochs": 13 }""", "r.json");
+        Assert.Equal(0.01, recipe.LearningRate, 1e-12);
+        Assert.Equal([8, 11], recipe.Milestones);
+        Recipe own = Recipe.Parse("""{ "model": "maskrcnn_resnet18_fpn", "batchSize": 4, "learningRate": 0.5, "milestones": [3], "cropSize": [64, 64] }""", "r.json");
+        Assert.Equal(0.5, own.LearningRate);
+        Assert.Equal([3], own.Milestones);
+        Assert.Equal([64, 64], own.CropSize!);
+        Assert.Equal(26, Recipe.Parse("""{ "stages": [{ "model": "maskrcnn_resnet18_fpn" }] }""", "r.json").StageRecipes()[0].Epochs);
+        Assert.Equal(recipe.ToJson(), Recipe.Parse(recipe.ToJson(), "again").ToJson());
+    }
+
+    [Theory]
+    [InlineData("\"diceWeight\": 1", "diceWeight must be 0 for a detector, which has losses of its own; it is 1")]
+    [InlineData("\"summedLoss\": true", "summedLoss must be false for a detector")]
+    [InlineData("\"labelSmoothing\": 0.1", "labelSmoothing must be 0 for a detector")]
+    [InlineData("\"classWeights\": [1, 2]", "classWeights must be null for a detector")]
+    [InlineData("\"evalShortSide\": 400", "evalShortSide must be null for a detector, which resizes images itself")]
+    public void What_a_detector_would_not_obey_is_refused(string key, string message) =>
+        Assert.StartsWith($"r.json: {message}", Assert.Throws<RecipeException>(() => Recipe.Parse($"{{ \"model\": \"maskrcnn_resnet18_fpn\", {key} }}", "r.json")).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_warm_up_takes_no_more_steps_than_it_may()
+    {
+        Recipe recipe = new() { Epochs = 4, LearningRate = 1, WarmupEpochs = 1, WarmupFactor = 0, WarmupSteps = 10, Schedule = ScheduleKind.Constant };
+        Assert.Equal([0.5, 1], new[] { 5, 10 }.Select(s => recipe.MakeSchedule(100).At(s)));
+        Assert.Equal([0.5, 1], new[] { 2, 4 }.Select(s => recipe.MakeSchedule(4).At(s)));
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public sealed class ResumeTests : IDisposable
         Assert.Equal(accumulate == 1 ? Steps : 4, whole.Step);
         Assert.Equal(whole.Step, state.Step);
         Assert.Equal(whole.BestEpoch, state.BestEpoch);
-        Assert.Equal(whole.History.Select(r => (r.Epoch, r.Step, r.TrainLoss, r.MeanIou)), state.History.Select(r => (r.Epoch, r.Step, r.TrainLoss, r.MeanIou)));
+        Assert.Equal(whole.History.Select(r => (r.Epoch, r.Step, r.TrainLoss, r.Score)), state.History.Select(r => (r.Epoch, r.Step, r.TrainLoss, r.Score)));
 
         Model Model() => recipe.NewModel(new Squares(1).Classes);
     }
@@ -129,7 +129,7 @@ public sealed class ResumeTests : IDisposable
         Assert.NotNull(state.Stopped);
         state = TinyRun.Train(recipe.NewModel(new Squares(1).Classes), recipe, resumed.Folder, validation: new Squares(3));
         Assert.Equal((1, 1), (state.Epoch, state.Step));
-        Assert.NotNull(Assert.Single(state.History).MeanIou);
+        Assert.NotNull(Assert.Single(state.History).Score);
         Assert.True(File.Exists(resumed.Folder.Best));
     }
 

@@ -1,4 +1,5 @@
 using Delineate.Data;
+using Delineate.Metrics;
 using Delineate.Models;
 using Delineate.Tensors.Weights;
 using Delineate.Training;
@@ -78,9 +79,12 @@ public sealed class RunFolderTests : IDisposable
     {
         var classes = new ClassTable(["a, b", "the \"thing\"", "absent"]);
         Model model = TinyRun.UNetRecipe.NewModel(classes);
+        var scores = new Scores(
+            [new("mean_iou", "mean IoU", 0.5), new("pixel_accuracy", "pixel accuracy", 0.75), new("mean_accuracy", "mean accuracy", 0.625)],
+            [new("iou a, b", "", 0.25), new("iou the \"thing\"", "", 0.75), new("iou absent", "", null)]);
         run.Folder.Begin(model, new TrainingState
         {
-            History = [new EpochRecord { Epoch = 1, Step = 4, LearningRate = 0.5, TrainLoss = 1.25, Terms = new Dictionary<string, double> { ["dice"] = 0.75 }, TrainSeconds = 2, ImagesPerSecond = 8, MeanIou = 0.5, PixelAccuracy = 0.75, MeanAccuracy = 0.625, ClassIou = [0.25, 0.75, null] }],
+            History = [new EpochRecord { Epoch = 1, Step = 4, LearningRate = 0.5, TrainLoss = 1.25, Terms = new Dictionary<string, double> { ["dice"] = 0.75 }, TrainSeconds = 2, ImagesPerSecond = 8, Scores = scores }],
         });
         Assert.Equal(
         [

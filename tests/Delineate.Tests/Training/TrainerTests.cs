@@ -177,10 +177,10 @@ public sealed class TrainerTests : IDisposable
         TrainingState state = TinyRun.Train(recipe.NewModel(validation.Classes), recipe, run.Folder, new Squares(8), validation);
         Assert.Equal(Enumerable.Range(1, 6), state.History.Select(r => r.Epoch));
         Assert.True(state.History[^1].TrainLoss < 0.7 * state.History[0].TrainLoss);
-        Assert.Equal(state.History.Max(r => r.MeanIou), state.BestScore);
-        Assert.Equal(state.BestScore, state.History[state.BestEpoch - 1].MeanIou);
+        Assert.Equal(state.History.Max(r => r.Score), state.BestScore);
+        Assert.Equal(state.BestScore, state.History[state.BestEpoch - 1].Score);
         Model best = ModelFile.Load(run.Folder.Best, out ModelCard card);
-        Assert.Equal(state.BestScore, Evaluator.Run(best, validation).Scores().MeanIou);
+        Assert.Equal(state.BestScore, Evaluator.Run(best, validation).Scores.Figures[0].Value);
         Assert.Equal(state.BestScore, card.Metrics!["mean_iou"]);
         Assert.Equal(state.BestEpoch, card.Metrics["epoch"]);
     }
@@ -190,7 +190,7 @@ public sealed class TrainerTests : IDisposable
     {
         TrainingState state = TinyRun.Train(TinyRun.UNetRecipe.NewModel(new Squares(1).Classes), TinyRun.UNetRecipe, run.Folder);
         Assert.Equal(-state.History.Min(r => r.TrainLoss), state.BestScore);
-        Assert.All(state.History, r => Assert.Null(r.MeanIou));
+        Assert.All(state.History, r => Assert.Null(r.Scores));
         Assert.True(File.Exists(run.Folder.Best));
     }
 
@@ -199,7 +199,7 @@ public sealed class TrainerTests : IDisposable
     {
         Recipe recipe = TinyRun.UNetRecipe with { Epochs = 5, EvalEvery = 2 };
         TrainingState state = TinyRun.Train(recipe.NewModel(new Squares(1).Classes), recipe, run.Folder, new Squares(2), new Squares(1));
-        Assert.Equal([2, 4, 5], state.History.Where(r => r.MeanIou is not null).Select(r => r.Epoch));
+        Assert.Equal([2, 4, 5], state.History.Where(r => r.Score is not null).Select(r => r.Epoch));
     }
 
     [Fact]
@@ -219,7 +219,7 @@ public sealed class TrainerTests : IDisposable
         TrainingState state = TinyRun.Train(recipe.NewModel(new Squares(1).Classes), recipe, run.Folder, validation: new Squares(1));
         Assert.Equal(1, state.Step);
         Assert.Contains("time budget", state.Stopped, StringComparison.Ordinal);
-        Assert.NotNull(Assert.Single(state.History).MeanIou);
+        Assert.NotNull(Assert.Single(state.History).Score);
     }
 
     [Fact]

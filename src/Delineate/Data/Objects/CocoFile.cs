@@ -105,10 +105,12 @@ internal sealed class CocoFile : ObjectPart
         }
         string[] names = ImagePaths.SampleNames([.. fileNames.Select(f => f.FileName)]);
         var paths = new ImagePaths(imageFolders);
+        string[] ids = new string[names.Length];
+        foreach ((string id, int place) in imageById) ids[place] = id;
         for (int i = 0; i < names.Length; i++)
         {
             (string fileName, int height, int width) = fileNames[i];
-            images.Add(new ImageRecord(names[i], fileName, paths.Find(fileName), height, width, File));
+            images.Add(new ImageRecord(names[i], fileName, paths.Find(fileName), height, width, File, ids[i]));
         }
     }
 

@@ -4,7 +4,7 @@ using System.Text;
 namespace Delineate.Data.Objects;
 
 /// <summary>
-/// Goes through a file of one JSON object and hands out the elements of some of its lists one by one, with their places in the file, and some of its
+/// Goes through a file of one JSON object, or of one list, and hands out the elements of some of its lists one by one, with their places in the file, and some of its
 /// other values; everything else is passed over. Takes as much memory as the longest element, and that is bounded. Elements are found by their brackets; whether they are JSON inside is
 /// for whoever reads them to see, so that one broken element costs no more than itself.
 /// </summary>
@@ -25,8 +25,12 @@ internal sealed class JsonLists : IDisposable
     private int kept = -1; // where the element begins that must stay in the buffer
     private int elementStart, elementEnd;
     private bool begun, inList;
+    private bool isList; // the file is one list
 
     public JsonLists(Stream stream, string path, params string[] wanted) => (this.stream, this.path, this.wanted) = (stream, path, wanted);
+
+    /// <summary>The elements of a file that is one list and no object; <see cref="List"/> is empty for them.</summary>
+    public static JsonLists OfList(Stream stream, string path) => new(stream, path) { isList = true };
 
     /// <summary>The key of the list that the element belongs to, or of the value.</summary>
     public string List { get; private set; } = "";
@@ -54,7 +58,9 @@ internal sealed class JsonLists : IDisposable
             {
                 if (NextElement()) return true;
                 inList = false;
+                if (isList) return AtEnd();
             }
+            else if (isList) return false;
             else if (NextKey() is not { } found) return false;
             else if (found) return true;
         }
@@ -68,6 +74,13 @@ internal sealed class JsonLists : IDisposable
         if (Peek() == 0xEF) at += 3; // a byte order mark
         int first = Space();
         if (first < 0) throw new DatasetException(path, "the file is empty", null);
+        if (isList)
+        {
+            if (first != '[') throw new DatasetException(path, "it is no list in brackets", "COCO's results are one list of objects");
+            at++;
+            inList = true;
+            return;
+        }
         if (first == '[') throw new DatasetException(path, "it holds a list, not an object with \"images\", \"annotations\" and \"categories\"", "lists are what COCO calls results");
         if (first != '{') throw Wrong("the file does not begin with '{'");
         at++;
@@ -80,7 +93,7 @@ internal sealed class JsonLists : IDisposable
         if (next == '}')
         {
             at++;
-            if (Space() >= 0) throw Wrong("there is more after the end of the object");
+            AtEnd();
             return null;
         }
         if (next < 0) throw CutShort();
@@ -109,6 +122,9 @@ internal sealed class JsonLists : IDisposable
         TakeValue();
         return true;
     }
+
+    /// <summary>False where the file ends.</summary>
+    private bool AtEnd() => Space() >= 0 ? throw Wrong("there is more after the end") : false;
 
     private void TakeValue()
     {

@@ -60,6 +60,11 @@ internal sealed class ObjectDataset : ImageFileDataset
 
     public override string ImagePath(int index) => samples[index].Image.Path!;
 
+    public override string? ImageId(int index) => samples[index].Image.Id;
+
+    public override int? LabelOf(int index, string category) => set.Layout != DatasetLayout.Coco ? base.LabelOf(index, category)
+        : samples[index].Part.Labels.TryGetValue(category, out int label) && label > 0 ? label : null;
+
     public override Annotation Annotate(int index, int height, int width)
     {
         (ObjectPart part, ImageRecord image, int[] objects) = samples[index];

@@ -7,7 +7,8 @@ namespace Delineate.Data.Objects;
 /// <param name="Height">Rows as the annotations say; 0 where they do not.</param>
 /// <param name="Width">Columns likewise.</param>
 /// <param name="Source">The file that holds its annotations.</param>
-internal sealed record ImageRecord(string Name, string FileName, string? Path, int Height, int Width, string Source);
+/// <param name="Id">Its id there, where it has one.</param>
+internal sealed record ImageRecord(string Name, string FileName, string? Path, int Height, int Width, string Source, string? Id = null);
 
 /// <summary>Something wrong with an annotation file that is no single object's fault.</summary>
 internal sealed record FileFault(Severity Severity, string File, string Message, string? Remedy = null);

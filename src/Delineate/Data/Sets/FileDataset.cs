@@ -59,6 +59,17 @@ internal sealed class FileDataset : ImageFileDataset
         return new Annotation { Semantic = labels, Instances = objects, DroppedObjects = classless.Count };
     }
 
+    /// <summary>Refuses a set whose masks do not tell one object from another.</summary>
+    /// <exception cref="DatasetException">They do not, or not for every image.</exception>
+    internal void NeedObjects()
+    {
+        string[] without = [.. Names.Where(n => files.ObjectMask(n, masks.Coding) is null)];
+        if (without.Length == 0) return;
+        throw new DatasetException(files.Folder,
+            without.Length == Count ? "its masks tell the classes of pixels, not one object from another" : $"{without.Length} of {Count} images have no mask of objects: {FirstOf(without)}",
+            files.Layout == DatasetLayout.Voc ? "add SegmentationObject/NAME.png, which number the objects" : "add instances/NAME.png, which number the objects");
+    }
+
     /// <summary>Reads a picture, with every failure turned into one that names the file.</summary>
     internal static Image ReadImage(string path)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Delineate.Imaging;
 
 namespace Delineate.Data.Sets;
@@ -10,6 +11,13 @@ internal abstract class ImageFileDataset : Dataset
 
     /// <summary>The path of a sample's image.</summary>
     public abstract string ImagePath(int index);
+
+    /// <summary>The id by which results name a sample's image; null where its annotations give none.</summary>
+    public virtual string? ImageId(int index) => null;
+
+    /// <summary>The label of the category by which results name an object of a sample; null where there is none. Without ids of categories it is the label itself.</summary>
+    public virtual int? LabelOf(int index, string category) =>
+        int.TryParse(category, NumberStyles.None, CultureInfo.InvariantCulture, out int label) && label < Classes.Count && label != Classes.Background ? label : null;
 
     /// <summary>The truth of a sample whose image is of a size.</summary>
     /// <exception cref="DatasetException">A file is missing, unreadable, of another size than its image, or holds what it cannot.</exception>
