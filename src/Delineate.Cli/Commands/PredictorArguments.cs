@@ -40,8 +40,11 @@ internal sealed class PredictorArguments
     /// <summary>Whether images are to be seen through windows.</summary>
     public bool HasWindow(ParseResult parsed) => parsed.GetValue(window) is not null;
 
-    /// <summary>The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many.</summary>
-    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null)
+    /// <summary>
+    /// The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many. With
+    /// <paramref name="detector"/> a network that finds objects is taken too, and looks as these options say.
+    /// </summary>
+    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null, DetectorArguments? detector = null)
     {
         foreach (Option option in (Option[])[overlap, context])
         {
@@ -56,8 +59,15 @@ internal sealed class PredictorArguments
             Flip = parsed.GetValue(flip),
             OwnSize = parsed.GetValue(ownSize),
         };
-        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed);
-        if (loaded is DetectionModel) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
+        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed, detector?.Adjust(parsed));
+        if (loaded is DetectionModel objects && detector is not null)
+        {
+            Option? odd = ((Option[])[window, overlap, context, scales, flip, ownSize]).FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false });
+            if (odd is not null) throw new UserException($"{odd.Name} is for networks that tell the classes of pixels: {loaded.Name} finds objects, in whole images (--min-size and --max-size say how large)");
+            objects.Detection = detector.Applied(objects.Detection, parsed);
+        }
+        else if (detector?.Given(parsed) is { } option) throw new UserException($"{option.Name} is for networks that find objects: {loaded.Name} tells the classes of pixels");
+        else if (loaded is DetectionModel) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
         if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
         try
         {
