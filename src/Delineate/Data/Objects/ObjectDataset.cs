@@ -154,7 +154,10 @@ internal sealed class ObjectDataset : ImageFileDataset
         {
             if (notAsked > 0) yield return $"left out: {notAsked} objects of categories that are not asked for";
             foreach (((bool isUsed, FaultKind kind), (int count, _, string example)) in reasons.OrderBy(r => r.Key))
-                yield return $"{(isUsed ? "used all the same" : "left out")}: {count} object{(count == 1 ? "" : "s")} {(isUsed ? ObjectFault.UsedPhrase(kind) : ObjectFault.Phrase(kind))} ({(count == 1 ? "" : "the first is ")}{example})";
+            {
+                string what = isUsed ? "used all the same" : "left out", why = isUsed ? ObjectFault.UsedPhrase(kind) : ObjectFault.Phrase(kind);
+                yield return $"{what}: {count} object{(count == 1 ? "" : "s")} {why} ({(count == 1 ? "" : "the first is ")}{example})";
+            }
         }
     }
 }
