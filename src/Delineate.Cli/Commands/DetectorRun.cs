@@ -12,35 +12,23 @@ namespace Delineate.Cli.Commands;
 internal sealed class DetectorRun
 {
     private readonly Option<double?> scoreThreshold = SharedOptions.OptionalShare("--score-threshold", "Detectors: leave out what is less sure [the model's, 0.05 at first]");
-    private readonly Option<int?> detections = SharedOptions.OptionalWhole("--detections", "Detectors: the most objects in the image [the model's, 100 at first]", 1, 100_000);
-    private readonly Option<int?> minSize = SharedOptions.OptionalWhole("--min-size", "Detectors: resize the image to a short side of so many pixels [the model's, 800 at first]", 32, 8192);
-    private readonly Option<int?> maxSize = SharedOptions.OptionalWhole("--max-size", "Detectors: … but to a long side of no more than this [the model's, 1333 at first]", 32, 8192);
-    private readonly Option<double?> normEpsilon = SharedOptions.OptionalShare("--norm-epsilon", "Detectors: what frozen batch norms add to the variance [1e-5; 0 for torchvision's COCO_V1 weights, known by their file's name]");
+    private readonly DetectorArguments arguments = new();
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[scoreThreshold, detections, minSize, maxSize, normEpsilon]) command.Options.Add(option);
+        command.Options.Add(scoreThreshold);
+        arguments.AddTo(command);
     }
 
     /// <summary>What the options change in a network that is about to be made, or null.</summary>
-    public Func<ModelOptions, ModelOptions>? Adjust(ParseResult parsed) =>
-        parsed.GetValue(normEpsilon) is { } epsilon ? options => options with { NormEpsilon = (float)epsilon } : null;
+    public Func<ModelOptions, ModelOptions>? Adjust(ParseResult parsed) => arguments.Adjust(parsed);
 
     /// <summary>Finds the objects in one image and writes them as arrays.</summary>
     public int Run(Terminal terminal, DetectionModel model, (Shape Shape, float[] Values) array, string input, string output, RunCommand.Layout layout, TimeSpan loading, ParseResult parsed)
     {
         Tensor image = Image(array.Shape.ToArray(), array.Values, input, layout);
-        DetectionOptions options = model.Detection;
-        options = options with
-        {
-            ScoreThreshold = (float?)parsed.GetValue(scoreThreshold) ?? options.ScoreThreshold,
-            Detections = parsed.GetValue(detections) ?? options.Detections,
-            MinSize = parsed.GetValue(minSize) ?? options.MinSize,
-            MaxSize = parsed.GetValue(maxSize) ?? Math.Max(options.MaxSize, parsed.GetValue(minSize) ?? 0),
-            TrainingMinSize = null,
-        };
-        if (options.MinSize > options.MaxSize) throw new UserException($"--max-size must be at least the short side, {options.MinSize}; it is {options.MaxSize}");
-        model.Detection = options;
+        DetectionOptions options = arguments.Applied(model.Detection, parsed);
+        model.Detection = options with { ScoreThreshold = (float?)parsed.GetValue(scoreThreshold) ?? options.ScoreThreshold };
         SharedOptions.OutputFolder(output);
         var running = Stopwatch.StartNew();
         Detections found = model.Detect([image])[0];

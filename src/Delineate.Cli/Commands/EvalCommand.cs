@@ -14,6 +14,7 @@ internal static class EvalCommand
     public static Command Create()
     {
         var predictor = new PredictorArguments(needsWeights: false);
+        var detector = new DetectorArguments();
         Option<string> data = SharedOptions.Data();
         var results = new Option<string?>("--results") { Description = "Score the objects of this file instead of a model's: COCO's results, by any tool", HelpName = "FILE" };
         var split = new Option<string>("--split") { HelpName = "NAME", Description = "The split to evaluate on; all takes every annotated image", DefaultValueFactory = _ => "val" };
@@ -23,6 +24,7 @@ internal static class EvalCommand
         Option<bool> json = SharedOptions.Json();
         var command = new Command("eval", "Score a trained model on annotated images") { data, results, split, size, output, threads, json };
         predictor.AddTo(command);
+        detector.AddTo(command);
         command.SetAction((parsed, cancel) =>
         {
             parsed.Use(threads);
@@ -31,9 +33,9 @@ internal static class EvalCommand
             if (parsed.GetValue(results) is not { } file)
             {
                 if (!predictor.HasWeights(parsed)) throw new UserException("eval needs --weights FILE of a model, or --results FILE with what was found. See 'delineate eval --help'");
-                return Task.FromResult(OfModel(terminal, predictor.WeightsOf(parsed), predictor.NameOf(parsed), classes => predictor.Load(parsed, classes, takesDetectors: true), set, parsed.GetValue(size), cancel));
+                return Task.FromResult(OfModel(terminal, predictor.WeightsOf(parsed), predictor.NameOf(parsed), classes => predictor.Load(parsed, detector, classes), set, parsed.GetValue(size), cancel));
             }
-            string? odd = predictor.Given(parsed).Concat(parsed.GetResult(size) is { Implicit: false } ? [size.Name] : []).FirstOrDefault();
+            string? odd = predictor.Given(parsed).Concat(detector.Given(parsed) is { } own ? [own.Name] : []).Concat(parsed.GetResult(size) is { Implicit: false } ? [size.Name] : []).FirstOrDefault();
             if (odd is not null) throw new UserException($"{odd} is about a model: --results are scored as they are");
             return Task.FromResult(OfResults(terminal, SharedOptions.ExistingFile(file), set, cancel));
         });

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using Delineate.Data;
 using Delineate.Imaging;
 using Delineate.Inference;
+using Delineate.Models;
 using Delineate.Tensors;
 
 namespace Delineate.Cli.Commands;
@@ -10,16 +10,17 @@ namespace Delineate.Cli.Commands;
 /// Predicts files one after the other: while the network works on one image the next is read and the one before is written. A large image has the memory for
 /// itself. A file that cannot be read or written is named and left out, the others are done.
 /// </summary>
-internal sealed class PredictionQueue(Terminal terminal, Predictor predictor, IReadOnlyList<string> files, PredictionFolder folder)
+/// <param name="terminal">Where failures and remarks go.</param>
+/// <param name="predictor">What looks at the images.</param>
+/// <param name="files">The images.</param>
+/// <param name="write">Writes what was found in a file (its place in the list, the image, the prediction) and tells of it; called for one at a time, in their order.</param>
+internal sealed class PredictionQueue(Terminal terminal, Predictor predictor, IReadOnlyList<string> files, Func<int, Image, Prediction, JsonObject> write)
 {
     private const int Steps = 1000; // of the progress bar for each image, so that an image of many windows moves it
 
     private readonly Queue<Task<Image>> reading = []; // the one that is next for the network, and at most one more
     private (int Number, Task<JsonObject> Written)? writing;
     private bool noted;
-
-    /// <summary>How strongly the colours cover the photo, 0 to 1.</summary>
-    public double Opacity { get; init; } = 0.5;
 
     /// <summary>Whether to tell of an image that the network sees at less than half its height.</summary>
     public bool NotesReduction { get; init; }
@@ -53,7 +54,7 @@ internal sealed class PredictionQueue(Terminal terminal, Predictor predictor, IR
                 Task<JsonObject> written;
                 try
                 {
-                    written = Predict(i, tell, cancel);
+                    written = Predict(i, isLarge, tell, cancel);
                 }
                 catch (Exception e) when (IsOfTheFile(e))
                 {
@@ -81,31 +82,14 @@ internal sealed class PredictionQueue(Terminal terminal, Predictor predictor, IR
         cancel));
 
     /// <summary>Predicts the image that was read and begins to write what was found. A method of its own, so that nothing but the writer holds the image afterwards.</summary>
-    private Task<JsonObject> Predict(int i, Action<int, int, string> tell, CancellationToken cancel)
+    private Task<JsonObject> Predict(int i, bool isLarge, Action<int, int, string> tell, CancellationToken cancel)
     {
         Image image = reading.Dequeue().GetAwaiter().GetResult();
         NoteReduction(files[i], image);
-        LabelMap labels = predictor.Predict(image, (done, all) => Tell(tell, i, (double)done / all), cancel).Semantic
-            ?? throw new UserException($"{predictor.Model.Name} finds objects and draws no label maps: 'delineate run' writes what it finds");
+        Prediction found = predictor.Predict(image, (done, all) => Tell(tell, i, (double)done / all), cancel);
         Finish();
-        return Task.Run(() => Write(i, image, labels), CancellationToken.None);
-    }
-
-    private JsonObject Write(int i, Image image, LabelMap labels)
-    {
-        ClassTable classes = predictor.Model.Classes;
-        (string mask, string overlay) = (folder.MaskOf(i), folder.OverlayOf(i));
-        ImageFile.SaveLabels(labels, classes.Palette, mask);
-        Overlay.Save(overlay, image, labels, classes.Palette, classes.Names, new OverlayOptions { Opacity = Opacity, Hidden = PredictCommand.Hidden(classes) });
-
-        var counts = new long[256];
-        foreach (byte label in labels.Labels) counts[label]++;
-        var areas = new JsonObject();
-        for (int c = 0; c < classes.Count; c++)
-        {
-            if (counts[c] > 0) areas[classes.Names[c]] = new JsonObject { ["label"] = c, ["pixels"] = counts[c], ["share"] = Math.Round((double)counts[c] / labels.Labels.Length, 6) };
-        }
-        return new JsonObject { ["file"] = files[i], ["height"] = image.Height, ["width"] = image.Width, ["mask"] = mask, ["overlay"] = overlay, ["classes"] = areas };
+        if (isLarge) TensorMemory.Trim(); // maps as large as the image are of no use to the drawing
+        return Task.Run(() => write(i, image, found), CancellationToken.None);
     }
 
     /// <summary>Waits for the image that is being written.</summary>

@@ -52,9 +52,9 @@ internal sealed class PredictorArguments(bool needsWeights = true)
 
     /// <summary>
     /// The model, loaded, behind a predictor that looks as was asked; classes that nothing names are <paramref name="unnamed"/> where there are as many. A
-    /// network that finds objects is refused unless the command <paramref name="takesDetectors"/>.
+    /// network that finds objects looks as the options of <paramref name="detector"/> say.
     /// </summary>
-    public Predictor Load(ParseResult parsed, ClassTable? unnamed = null, bool takesDetectors = false)
+    public Predictor Load(ParseResult parsed, DetectorArguments detector, ClassTable? unnamed = null)
     {
         foreach (Option option in (Option[])[overlap, context])
         {
@@ -69,8 +69,14 @@ internal sealed class PredictorArguments(bool needsWeights = true)
             Flip = parsed.GetValue(flip),
             OwnSize = parsed.GetValue(ownSize),
         };
-        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed);
-        if (loaded is DetectionModel && !takesDetectors) throw new UserException($"{loaded.Name} finds objects, and this command tells the classes of pixels: 'delineate run' writes its boxes, masks and joints as arrays");
+        Model loaded = ModelFile.LoadAs(SharedOptions.ExistingFile(WeightsOf(parsed)), parsed.GetValue(model), parsed.GetValue(classes), out _, unnamed, detector.Adjust(parsed));
+        if (loaded is DetectionModel objects)
+        {
+            Option? odd = ((Option[])[window, overlap, context, scales, flip, ownSize]).FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false });
+            if (odd is not null) throw new UserException($"{odd.Name} is for networks that tell the classes of pixels: {loaded.Name} finds objects, in whole images (--min-size and --max-size say how large)");
+            objects.Detection = detector.Applied(objects.Detection, parsed);
+        }
+        else if (detector.Given(parsed) is { } option) throw new UserException($"{option.Name} is for networks that find objects: {loaded.Name} tells the classes of pixels");
         if (parsed.GetValue(strict)) loaded.Rounding = Rounding.Strict;
         try
         {

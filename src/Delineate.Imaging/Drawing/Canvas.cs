@@ -114,8 +114,11 @@ public sealed class Canvas
     }
 
     /// <summary>Size of the plate that <see cref="Label"/> draws where the whole text fits.</summary>
-    internal static (int Height, int Width) PlateSize(string text, Font font) =>
-        (font.LineHeight + (Padding(font) / 2), font.Measure(text) + (2 * Padding(font)));
+    public static (int Height, int Width) PlateSize(string text, Font font)
+    {
+        ArgumentNullException.ThrowIfNull(font);
+        return (font.LineHeight + (Padding(font) / 2), font.Measure(text) + (2 * Padding(font)));
+    }
 
     internal static Rgb Mix(Rgb under, Rgb over, int alpha) =>
         new(Mix(under.R, over.R, alpha), Mix(under.G, over.G, alpha), Mix(under.B, over.B, alpha));

@@ -3,8 +3,10 @@ namespace Delineate.Imaging;
 /// <summary>Label maps and instance maps as colour: flat, blended over a photo, or as outlines.</summary>
 public static class MaskDrawing
 {
-    // Beyond this many instances colours repeat: more could not be told apart, and outlines still part neighbours.
-    private const int InstanceColors = 64;
+    /// <summary>Objects have so many colours: more could not be told apart, and outlines still part neighbours.</summary>
+    public const int InstanceColors = 64;
+
+    private const double Apart = 0.07; // in Oklab units (see DistinctColors): as far as Okabe and Ito's colours are from each other
 
     /// <summary>Every label as its colour. [H, W] → [H, W, 3].</summary>
     public static Image Colorize(this LabelMap labels, Palette palette)
@@ -25,8 +27,25 @@ public static class MaskDrawing
         return image;
     }
 
-    /// <summary>The colour that an object is drawn in: the same for the same id in every picture.</summary>
+    /// <summary>The colour that an object is drawn in: the same for the same id in every picture. Every <see cref="InstanceColors"/> ids they repeat.</summary>
     public static Rgb InstanceColor(int id) => id == 0 ? default : DistinctColors.Take(InstanceColors)[(int)(((uint)id - 1) % InstanceColors)];
+
+    /// <summary>
+    /// An id whose colour differs from those of other ids, to eyes that lack red or green cones too: the first that is well apart from all of them, else the
+    /// one that is farthest.
+    /// </summary>
+    public static int IdApartFrom(ReadOnlySpan<int> others)
+    {
+        (int best, double farthest) = (1, -1);
+        for (int id = 1; id <= InstanceColors; id++)
+        {
+            double nearest = double.MaxValue;
+            foreach (int other in others) nearest = Math.Min(nearest, DistinctColors.Distance(InstanceColor(id), InstanceColor(other)));
+            if (nearest >= Apart) return id;
+            if (nearest > farthest) (best, farthest) = (id, nearest);
+        }
+        return best;
+    }
 
     /// <summary>Blends the colours of the labels over the picture, save those that are <paramref name="hidden"/>.</summary>
     /// <exception cref="ArgumentException">The sizes differ.</exception>

@@ -31,6 +31,7 @@ internal static class RleText
                 if ((bits & SignBit) != 0) value |= -1L << (GroupBits * (group + 1));
                 break;
             }
+            if (counts.Count > (2 * pixels) + 1) throw new FormatException($"the mask's compressed text has more runs than {pixels} pixels can have");
             if (counts.Count > 2) value += counts[^2];
             if (value < 0 || value > pixels) throw new FormatException($"run {counts.Count + 1} of the mask has a length of {value}; the image has {pixels} pixels");
             counts.Add(value);

@@ -33,6 +33,27 @@ public class DataCommandTests
         Assert.Equal((int)CliRun.Of("data", "check", data, "--json").Json["errors"]!, lines.Count(l => l.StartsWith("error: ", StringComparison.Ordinal)));
     }
 
+    [Theory]
+    [InlineData("\"segmentation\": [[2, 1, 12, 9]]", "error: {0}: annotation 50 of image a.png: its outline has 2 points: three are the least; draw it again, or delete it")]
+    [InlineData("\"bbox\": [3, 4, -5, 2]", "error: {0}: annotation 50 of image a.png: its box [3, 4, -5, 2] has a negative width; draw it again, or delete it")]
+    [InlineData("\"bbox\": [3, 4, NaN, 2]", "error: {0}: annotation 50 of image a.png: its box has a coordinate that is no number")]
+    [InlineData("\"segmentation\": {\"size\": [20, 24], \"counts\": \"3~~\"}", "error: {0}: annotation 50 of image a.png: character 2 of the mask's compressed text is '~', which it cannot hold; write the mask again from its picture")]
+    [InlineData("\"bbox\": [3, 4, 5, 2]}, {\"id\": 50, \"image_id\": 1, \"category_id\": 1, \"bbox\": [4, 4, 5, 2]", "error: {0}: annotation 50 of image a.png: another annotation has the same id; tools that look annotations up by id lose one of them")]
+    [InlineData("\"bbox\": [3, 4, 5, 2", "error: {0}: the JSON is cut short: the file ends in element 1 of \"annotations\", at byte 218; copy or download it again", true)]
+    public void A_fault_of_a_coco_file_is_one_line_with_annotation_image_and_remedy(string fields, string line, bool cut = false)
+    {
+        using var folder = new TempFolder();
+        folder.Picture("data/images/a.png");
+        string json = $$"""
+            {"images": [{"id": 1, "file_name": "a.png", "height": 20, "width": 24}], "categories": [{"id": 1, "name": "cell"}],
+             "annotations": [{"id": 50, "image_id": 1, "category_id": 1, {{fields}}
+            """;
+        string file = folder.Text("data/annotations.json", cut ? json.PadRight(218) : json + "}]}");
+        CliRun run = CliRun.Of("data", "check", folder.At("data"));
+        Assert.Equal((CommandRunner.UserMistake, ""), (run.Code, run.Errors));
+        Assert.Contains(string.Format(line, file), run.Output.Split('\n').Select(l => l.TrimEnd()));
+    }
+
     [Fact]
     public void A_preview_is_a_picture_and_its_suffix_is_checked()
     {

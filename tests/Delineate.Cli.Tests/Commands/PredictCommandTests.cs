@@ -158,7 +158,9 @@ public class PredictCommandTests
     {
         using var folder = new TempFolder();
         string[] files = [.. Enumerable.Range(0, 5).Select(i => i == 3 ? folder.Text("in/3.png", "no picture") : folder.Picture($"in/{i}.png", 20 + i))];
-        var queue = new PredictionQueue(new Terminal(json: false), new Predictor(ModelFile.Load(folder.Weights())), files, new PredictionFolder(folder.At("out"), files, overwrite: false)) { LargePixels = largePixels };
+        var predictor = new Predictor(ModelFile.Load(folder.Weights()));
+        var output = new LabelOutput(predictor.Model.Classes, files, new PredictionFolder(folder.At("out"), files, overwrite: false), opacity: 0.5);
+        var queue = new PredictionQueue(new Terminal(json: false), predictor, files, output.Write) { LargePixels = largePixels };
         var told = new List<int>();
         queue.Run((done, _, _) => told.Add(done), CancellationToken.None);
         Assert.Equal(["0.png", "1.png", "2.png", "4.png"], queue.Results.Select(r => Path.GetFileName((string?)r!["file"])));

@@ -78,4 +78,22 @@ public class MaskDrawingTests
 
     private static string Picture(Image image) => string.Join('\n', Enumerable.Range(0, image.Height).Select(
         y => string.Concat(Enumerable.Range(0, image.Width).Select(x => image[y, x] == default ? '.' : '#'))));
+
+    [Fact]
+    public void An_id_apart_from_others_is_the_first_whose_colour_is_plainly_another()
+    {
+        Assert.Equal(1, MaskDrawing.IdApartFrom([]));
+        int[] taken = [];
+        while (taken.Length < 12)
+        {
+            int next = MaskDrawing.IdApartFrom(taken);
+            Assert.DoesNotContain(next, taken);
+            Assert.All(taken, t => Assert.True(DistinctColors.Distance(MaskDrawing.InstanceColor(t), MaskDrawing.InstanceColor(next)) >= 0.07, $"{t} {next}"));
+            Assert.All(Enumerable.Range(1, next - 1).Except(taken), id => Assert.Contains(taken, t => DistinctColors.Distance(MaskDrawing.InstanceColor(t), MaskDrawing.InstanceColor(id)) < 0.07));
+            taken = [.. taken, next];
+        }
+        // Where every colour is near one of them, the farthest is as good as can be.
+        Assert.InRange(MaskDrawing.IdApartFrom([.. Enumerable.Range(1, MaskDrawing.InstanceColors)]), 1, MaskDrawing.InstanceColors);
+        Assert.Equal(MaskDrawing.InstanceColor(5), MaskDrawing.InstanceColor(5 + MaskDrawing.InstanceColors));
+    }
 }

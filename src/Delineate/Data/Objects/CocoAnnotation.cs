@@ -59,7 +59,7 @@ internal static class CocoAnnotation
             Xywh = BoxOf(value.Find("bbox"), faults),
             Polygons = polygons,
             Runs = runs,
-            Keypoints = value.Find("keypoints")?.Numbers(),
+            Keypoints = value.Find("keypoints") is { } joints ? joints.Numbers() ?? [] : null, // what is no list is one of no joints
             LabelledKeypoints = value.Find("num_keypoints")?.Number(),
             IsCrowd = IsCrowd(value.Find("iscrowd"), faults),
             Area = value.Find("area")?.Number(),

@@ -13,7 +13,7 @@ internal sealed record CocoCategory(string Id, string Name, string? Supercategor
 /// </summary>
 internal sealed class CocoFile : ObjectPart
 {
-    private const int MostAnnotations = 1 << 26, MostImages = 1 << 24, MostCategories = 1 << 16, MostFaults = 10_000;
+    private const int MostAnnotations = 1 << 26, MostImages = 1 << 24, MostCategories = 1 << 14, MostFaults = 10_000;
 
     private readonly SafeFileHandle handle;
     private readonly DateTime written;
@@ -144,6 +144,8 @@ internal sealed class CocoFile : ObjectPart
         }
         if (fileName.Replace('\\', '/').Split('/').Contains(".."))
             Fault(Severity.Warning, $"image {id}: its file_name {fileName} leads out of the folder", "it is looked for inside of it");
+        else if (fileName[0] is '/' or '\\' || (fileName.Length > 1 && fileName[1] == ':'))
+            Fault(Severity.Warning, $"image {id}: its file_name {fileName} is a place on some machine", "it is looked for inside of the data set's folder");
         CheckId(idValue, $"image {fileName}");
         if (!imageById.TryAdd(id, fileNames.Count))
         {

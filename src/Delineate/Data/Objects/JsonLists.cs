@@ -259,9 +259,11 @@ internal sealed class JsonLists : IDisposable
 
     private DatasetException CutShort()
     {
-        string place = inList ? $" in element {Math.Max(Index, 0) + 1} of \"{List}\"" : List.Length > 0 ? $" after the key \"{List}\"" : "";
+        string place = inList ? InElement : List.Length > 0 ? $" after the key \"{List}\"" : "";
         return new DatasetException(path, $"the JSON is cut short: the file ends{place}, at byte {bufferStart + end}", "copy or download it again");
     }
 
-    private DatasetException Wrong(string problem) => new(path, $"this is not valid JSON: {problem}, at byte {bufferStart + at}", null);
+    private string InElement => $" in element {Math.Max(Index, 0) + 1} of \"{List}\"";
+
+    private DatasetException Wrong(string problem) => new(path, $"this is not valid JSON: {problem}{(inList ? InElement : "")}, at byte {bufferStart + at}", null);
 }

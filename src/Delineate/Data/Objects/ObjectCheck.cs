@@ -32,7 +32,7 @@ internal sealed class ObjectCheck
         var censuses = new List<SplitCensus>();
         foreach (ObjectPart part in parts)
         {
-            foreach (FileFault fault in part.Faults) repeated.Add("file", censuses.Count, new Finding(fault.Severity, fault.File, fault.Message, fault.Remedy));
+            foreach (FileFault fault in part.Faults) repeated.Add($"file {fault.Severity}", censuses.Count, new Finding(fault.Severity, fault.File, fault.Message, fault.Remedy));
             if (part.Images.Count == 0) findings.Error(part.File, $"the split '{part.Split}' is empty", "there must be images in it");
             CheckNames(part);
             var sizes = new ConcurrentDictionary<int, (int Height, int Width)>();

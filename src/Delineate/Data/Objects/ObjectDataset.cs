@@ -122,7 +122,7 @@ internal sealed class ObjectDataset : ImageFileDataset
             if (raw.IsElsewhere) return;
             Verdict verdict = judge.Judge(raw, raw.Image < 0 ? null : sizes[raw.Image], Scrutiny.Usable);
             if (verdict.Usable) (imageOf[i], areaOf[i]) = (raw.Image, raw.Area is { } area && double.IsFinite(area) ? area : 0);
-            else tally.Add(raw, raw.Image < 0 ? null : part.Images[raw.Image], verdict, i);
+            tally.Add(raw, raw.Image < 0 ? null : part.Images[raw.Image], verdict, i);
         });
         var usable = new List<int>[part.Images.Count];
         for (int i = 0; i < imageOf.Length; i++)
@@ -134,10 +134,10 @@ internal sealed class ObjectDataset : ImageFileDataset
         return ([.. usable.Select(u => u?.ToArray() ?? [])], areas);
     }
 
-    /// <summary>Counts what is left out, by reason, with the first of each in the file's order.</summary>
+    /// <summary>Counts what is left out, and what is used although something is wrong with it, by reason, with the first of each in the file's order.</summary>
     private sealed class Tally
     {
-        private readonly ConcurrentDictionary<FaultKind, (int Count, int Place, string Example)> reasons = new();
+        private readonly ConcurrentDictionary<(bool IsUsed, FaultKind Kind), (int Count, int Place, string Example)> reasons = new();
         private int notAsked;
 
         public void Add(RawObject raw, ImageRecord? image, Verdict verdict, int place)
@@ -147,17 +147,22 @@ internal sealed class ObjectDataset : ImageFileDataset
                 Interlocked.Increment(ref notAsked);
                 return;
             }
-            ObjectFault fault = verdict.Faults.FirstOrDefault(f => f.Skips) ?? new ObjectFault(FaultKind.Unreadable, Severity.Error, true, "its image cannot be read");
+            ObjectFault? fault = verdict.Usable ? verdict.Faults.FirstOrDefault(f => f.Severity == Severity.Error || f.Kind == FaultKind.BadPolygon)
+                : verdict.Faults.FirstOrDefault(f => f.Skips) ?? new ObjectFault(FaultKind.Unreadable, Severity.Error, true, "its image cannot be read");
+            if (fault is null) return;
             string example = $"{raw.Id} of image {image?.FileName ?? raw.ImageKey ?? "?"}: {fault.Message}";
-            reasons.AddOrUpdate(fault.Kind, (1, place, example),
+            reasons.AddOrUpdate((verdict.Usable, fault.Kind), (1, place, example),
                 (_, known) => known.Place <= place ? (known.Count + 1, known.Place, known.Example) : (known.Count + 1, place, example));
         }
 
         public IEnumerable<string> Notes()
         {
             if (notAsked > 0) yield return $"left out: {notAsked} objects of categories that are not asked for";
-            foreach ((FaultKind kind, (int count, _, string example)) in reasons.OrderBy(r => r.Key))
-                yield return $"left out: {count} object{(count == 1 ? "" : "s")} {ObjectFault.Phrase(kind)} ({(count == 1 ? "" : "the first is ")}{example})";
+            foreach (((bool isUsed, FaultKind kind), (int count, _, string example)) in reasons.OrderBy(r => r.Key))
+            {
+                string what = isUsed ? "used all the same" : "left out", why = isUsed ? ObjectFault.UsedPhrase(kind) : ObjectFault.Phrase(kind);
+                yield return $"{what}: {count} object{(count == 1 ? "" : "s")} {why} ({(count == 1 ? "" : "the first is ")}{example})";
+            }
         }
     }
 }

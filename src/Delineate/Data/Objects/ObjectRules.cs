@@ -96,6 +96,13 @@ internal sealed class ObjectRules(IReadOnlyDictionary<string, int> labels, int j
                 }
                 if (sound.Any(p => Outside(p, height, width)))
                     faults.Add(new(FaultKind.OutlineOutside, Severity.Warning, false, $"its outline leaves the image of {height}×{width}", "what lies outside is cut off"));
+                double length = sound.Sum(Length), most = (4.0 * height * width) + (64.0 * (height + width)); // twice round every pixel, and room to stray
+                if (!(length <= most))
+                {
+                    faults.Add(new(FaultKind.BadPolygon, Severity.Error, true, string.Create(CultureInfo.InvariantCulture,
+                        $"its outline is {length:0.##} pixels long, too long for an image of {height}×{width}"), "draw it again, or delete it"));
+                    return (null, true);
+                }
                 if (!must && sound.Any(p => HasPixels(p, height, width))) return (null, false);
                 mask = Rle.FromPolygons(sound, height, width);
             }
@@ -175,6 +182,14 @@ internal sealed class ObjectRules(IReadOnlyDictionary<string, int> labels, int j
             length += Math.Sqrt(((x - beforeX) * (x - beforeX)) + ((y - beforeY) * (y - beforeY)));
         }
         return Math.Abs(area) / 2 > (2 * length) + 4;
+    }
+
+    /// <summary>Once round an outline, in pixels.</summary>
+    private static double Length(double[] polygon)
+    {
+        double length = 0;
+        for (int i = 0, j = polygon.Length - 2; i < polygon.Length; j = i, i += 2) length += double.Hypot(polygon[i] - polygon[j], polygon[i + 1] - polygon[j + 1]);
+        return length;
     }
 
     private static bool Outside(double[] polygon, int height, int width)

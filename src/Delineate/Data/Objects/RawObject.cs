@@ -110,4 +110,13 @@ internal sealed record ObjectFault(FaultKind Kind, Severity Severity, bool Skips
         FaultKind.OtherShape => "of shapes without an area",
         _ => "that cannot be read",
     };
+
+    /// <summary>What is not as it is written of objects with such faults that are used, after "12 objects ".</summary>
+    public static string UsedPhrase(FaultKind kind) => kind switch
+    {
+        FaultKind.BadPolygon => "without one of their outlines",
+        FaultKind.CrowdFlag => "whose crowd flag is neither 0 nor 1",
+        FaultKind.Area or FaultKind.NotANumber => "whose area is none",
+        _ => "with faults",
+    };
 }
