@@ -8,7 +8,7 @@ using Delineate.Tensors.Weights;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary>What <c>delineate run</c> does with a detector, and the options that only detectors have.</summary>
+/// <summary>What <c>delineate run</c> does with a detector, and the options that only detectors have, which <c>delineate export</c> has too.</summary>
 internal sealed class DetectorRun
 {
     private readonly Option<double?> scoreThreshold = SharedOptions.OptionalShare("--score-threshold", "Detectors: leave out what is less sure [the model's, 0.05 at first]");
@@ -26,10 +26,14 @@ internal sealed class DetectorRun
     public Func<ModelOptions, ModelOptions>? Adjust(ParseResult parsed) =>
         parsed.GetValue(normEpsilon) is { } epsilon ? options => options with { NormEpsilon = (float)epsilon } : null;
 
-    /// <summary>Finds the objects in one image and writes them as arrays.</summary>
-    public int Run(Terminal terminal, DetectionModel model, (Shape Shape, float[] Values) array, string input, string output, RunCommand.Layout layout, TimeSpan loading, ParseResult parsed)
+    /// <summary>The first option that only detectors take and that was given, or null.</summary>
+    public string? FirstGiven(ParseResult parsed) =>
+        Array.Find((Option[])[scoreThreshold, detections, minSize, maxSize, normEpsilon], option => parsed.GetResult(option) is { Implicit: false })?.Name;
+
+    /// <summary>Changes how a detector finds objects as the options say.</summary>
+    /// <exception cref="UserException">They contradict each other.</exception>
+    public void SetUp(DetectionModel model, ParseResult parsed)
     {
-        Tensor image = Image(array.Shape.ToArray(), array.Values, input, layout);
         DetectionOptions options = model.Detection;
         options = options with
         {
@@ -41,6 +45,13 @@ internal sealed class DetectorRun
         };
         if (options.MinSize > options.MaxSize) throw new UserException($"--max-size must be at least the short side, {options.MinSize}; it is {options.MaxSize}");
         model.Detection = options;
+    }
+
+    /// <summary>Finds the objects in one image and writes them as arrays.</summary>
+    public int Run(Terminal terminal, DetectionModel model, (Shape Shape, float[] Values) array, string input, string output, RunCommand.Layout layout, TimeSpan loading, ParseResult parsed)
+    {
+        Tensor image = Image(array.Shape.ToArray(), array.Values, input, layout);
+        SetUp(model, parsed);
         SharedOptions.OutputFolder(output);
         var running = Stopwatch.StartNew();
         Detections found = model.Detect([image])[0];
