@@ -27,7 +27,7 @@ internal static class OnnxCheck
             return 2;
         }
         Directory.CreateDirectory(args[0]);
-        string[] names = args.Length > 1 ? args[1..] : [.. ModelCatalog.Names, "unet:bilinear", "sliding_window:every"];
+        string[] names = args.Length > 1 ? args[1..] : [.. ModelCatalog.Names.Where(name => !ModelCatalog.IsDetector(name)), "unet:bilinear", "sliding_window:every"];
         using Process peer = Process.Start(new ProcessStartInfo("node", [Path.Combine(Networks.Peer.PeersFolder, "onnx_check.mjs"), args[0]]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
         double worst = names.Max(name => Check(peer, args[0], name));
         peer.StandardInput.Close();

@@ -11,6 +11,8 @@ switch (args is [string name, ..] ? name : "")
         return OwnPeer.Serve(args[1], args[2], args[3], int.Parse(args[4], CultureInfo.InvariantCulture));
     case "onnx":
         return OnnxCheck.Run(args[1..]);
+    case "onnx-detectors":
+        return OnnxDetectorCheck.Run(args[1..]);
     case "load":
         return LoadBench.Run(args[1..]);
     case "load-peer" when args.Length == 4:
@@ -27,6 +29,6 @@ switch (args is [string name, ..] ? name : "")
         NormBench.Run(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|seams|load|ops|conv|norm|sliding [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|onnx-detectors|seams|load|ops|conv|norm|sliding [arguments]");
         return 2;
 }

@@ -4,8 +4,14 @@ using Google.Protobuf;
 
 namespace Delineate.Testing;
 
-/// <summary>An op of an ONNX file as it was read back; attributes are whole numbers, numbers, lists of whole numbers or texts.</summary>
-public sealed record OnnxReadNode(string Name, string Op, IReadOnlyList<string> Inputs, string Output, IReadOnlyDictionary<string, object> Attributes);
+/// <summary>An op of an ONNX file as it was read back; attributes are whole numbers, numbers, lists of whole numbers, texts or a <see cref="OnnxReadBody"/>.</summary>
+public sealed record OnnxReadNode(string Name, string Op, IReadOnlyList<string> Inputs, IReadOnlyList<string> Outputs, IReadOnlyDictionary<string, object> Attributes)
+{
+    public string Output => Outputs[0];
+}
+
+/// <summary>The ops of a loop.</summary>
+public sealed record OnnxReadBody(IReadOnlyList<OnnxReadNode> Nodes, IReadOnlyList<OnnxReadPort> Inputs, IReadOnlyList<OnnxReadPort> Outputs);
 
 /// <summary>A constant of an ONNX file.</summary>
 public sealed record OnnxReadTensor(string Name, int Type, long[] Sizes, byte[] Bytes)
@@ -32,7 +38,7 @@ public sealed class OnnxReader
         Nodes = [.. All(graph, 1).Select(Node)];
         Tensors = All(graph, 5).Select(Tensor).ToDictionary(t => t.Name);
         Input = Port(All(graph, 11).Single());
-        Output = Port(All(graph, 12).Single());
+        Outputs = [.. All(graph, 12).Select(Port)];
     }
 
     public long IrVersion { get; }
@@ -49,34 +55,66 @@ public sealed class OnnxReader
 
     public OnnxReadPort Input { get; }
 
-    public OnnxReadPort Output { get; }
+    public IReadOnlyList<OnnxReadPort> Outputs { get; }
+
+    /// <summary>The only output.</summary>
+    public OnnxReadPort Output => Outputs.Single();
+
+    /// <summary>The ops of the file, those of loops too.</summary>
+    public IEnumerable<OnnxReadNode> AllNodes => Nodes.SelectMany(Inside);
 
     public static OnnxReader Read(string path) => new(path);
 
     public int Count(string op) => Nodes.Count(n => n.Op == op);
 
-    /// <summary>Why the graph cannot run, or null: every name is made once, before it is read.</summary>
+    /// <summary>Why the graph cannot run, or null: every name is made once, before it is read, and so in loops; every constant is read.</summary>
     public string? Fault()
     {
         var known = new HashSet<string>(Tensors.Keys) { Input.Name, "" };
-        foreach (OnnxReadNode node in Nodes)
+        string? unread = Tensors.Keys.FirstOrDefault(name => !AllNodes.Any(n => n.Inputs.Contains(name)));
+        return Fault(Nodes, known) ?? (Outputs.FirstOrDefault(o => !known.Contains(o.Name)) is { } missing ? $"nothing makes {missing.Name}" : null)
+            ?? (unread is null ? null : $"nothing reads {unread}");
+    }
+
+    private static string? Fault(IReadOnlyList<OnnxReadNode> nodes, HashSet<string> known)
+    {
+        foreach (OnnxReadNode node in nodes)
         {
             foreach (string input in node.Inputs)
             {
                 if (!known.Contains(input)) return $"{node.Name} reads {input}, which nothing made before";
             }
-            if (!known.Add(node.Output)) return $"{node.Output} is made twice";
+            foreach (OnnxReadBody body in node.Attributes.Values.OfType<OnnxReadBody>())
+            {
+                var inner = new HashSet<string>(known);
+                foreach (OnnxReadPort given in body.Inputs)
+                {
+                    if (!inner.Add(given.Name)) return $"{given.Name} is made twice";
+                }
+                if (Fault(body.Nodes, inner) is { } fault) return fault;
+                if (body.Outputs.FirstOrDefault(o => !inner.Contains(o.Name)) is { } missing) return $"nothing makes {missing.Name}";
+            }
+            foreach (string made in node.Outputs)
+            {
+                if (!known.Add(made)) return $"{made} is made twice";
+            }
         }
-        return known.Contains(Output.Name) ? null : $"nothing makes {Output.Name}";
+        return null;
     }
 
+    private static IEnumerable<OnnxReadNode> Inside(OnnxReadNode node) =>
+        node.Attributes.Values.OfType<OnnxReadBody>().SelectMany(body => body.Nodes.SelectMany(Inside)).Prepend(node);
+
+    private static OnnxReadBody Body(Dictionary<int, List<object>> graph) => new([.. All(graph, 1).Select(Node)], [.. All(graph, 11).Select(Port)], [.. All(graph, 12).Select(Port)]);
+
     private static OnnxReadNode Node(Dictionary<int, List<object>> fields) => new(
-        Text(fields[3][0]), Text(fields[4][0]), fields.TryGetValue(1, out List<object>? inputs) ? [.. inputs.Select(Text)] : [], Text(fields[2].Single()),
+        Text(fields[3][0]), Text(fields[4][0]), fields.TryGetValue(1, out List<object>? inputs) ? [.. inputs.Select(Text)] : [], [.. fields[2].Select(Text)],
         All(fields, 5).ToDictionary(a => Text(a[1][0]), a => (long)a[20][0] switch
         {
             1 => (object)BitConverter.UInt32BitsToSingle((uint)a[2][0]),
             2 => a[3][0],
             3 => Text(a[4][0]),
+            5 => Body(Fields((byte[])a[6][0])),
             _ => Packed((byte[])a[8][0]),
         }));
 

@@ -8,7 +8,7 @@ using Delineate.Tensors.Weights;
 
 namespace Delineate.Cli.Commands;
 
-/// <summary>What <c>delineate run</c> does with a detector, and the options that only detectors have.</summary>
+/// <summary>What <c>delineate run</c> does with a detector, and the options that only detectors have, which <c>delineate export</c> has too.</summary>
 internal sealed class DetectorRun
 {
     private readonly Option<double?> scoreThreshold = SharedOptions.OptionalShare("--score-threshold", "Detectors: leave out what is less sure [the model's, 0.05 at first]");
@@ -23,12 +23,23 @@ internal sealed class DetectorRun
     /// <summary>What the options change in a network that is about to be made, or null.</summary>
     public Func<ModelOptions, ModelOptions>? Adjust(ParseResult parsed) => arguments.Adjust(parsed);
 
+    /// <summary>The first option that only detectors take and that was given, or null.</summary>
+    public string? FirstGiven(ParseResult parsed) =>
+        parsed.GetResult(scoreThreshold) is { Implicit: false } ? scoreThreshold.Name : arguments.Given(parsed)?.Name;
+
+    /// <summary>Changes how a detector finds objects as the options say.</summary>
+    /// <exception cref="UserException">They contradict each other.</exception>
+    public void SetUp(DetectionModel model, ParseResult parsed)
+    {
+        DetectionOptions options = arguments.Applied(model.Detection, parsed);
+        model.Detection = options with { ScoreThreshold = (float?)parsed.GetValue(scoreThreshold) ?? options.ScoreThreshold };
+    }
+
     /// <summary>Finds the objects in one image and writes them as arrays.</summary>
     public int Run(Terminal terminal, DetectionModel model, (Shape Shape, float[] Values) array, string input, string output, RunCommand.Layout layout, TimeSpan loading, ParseResult parsed)
     {
         Tensor image = Image(array.Shape.ToArray(), array.Values, input, layout);
-        DetectionOptions options = arguments.Applied(model.Detection, parsed);
-        model.Detection = options with { ScoreThreshold = (float?)parsed.GetValue(scoreThreshold) ?? options.ScoreThreshold };
+        SetUp(model, parsed);
         SharedOptions.OutputFolder(output);
         var running = Stopwatch.StartNew();
         Detections found = model.Detect([image])[0];

@@ -60,6 +60,16 @@ public sealed class Graph
         ArgumentNullException.ThrowIfNull(forward);
         return Tracer.Run(module, x => [forward(x[0])], [input], forAnySize: true);
     }
+
+    /// <summary>The same with several inputs and outputs.</summary>
+    /// <exception cref="GraphException">The module is in training mode, depends on values, or reads tensors that are not its own.</exception>
+    /// <exception cref="ShapeException">It cannot take inputs of these shapes.</exception>
+    public static Graph TraceForAnySize(Module module, Func<Tensor[], Tensor[]> forward, params ReadOnlySpan<Shape> inputs)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(forward);
+        return Tracer.Run(module, forward, inputs, forAnySize: true);
+    }
 }
 
 /// <summary>A tensor of a graph: an input, what a node made, or a parameter or buffer of the module.</summary>

@@ -10,7 +10,6 @@ namespace Delineate.Tensors;
 /// </summary>
 internal sealed class OnnxGraph
 {
-    private readonly OnnxOptions options;
     private readonly Dictionary<GraphValue, string> names = [];
     private readonly Dictionary<string, OnnxTensor> tensors = [];
     private readonly Dictionary<(Tensor, string), string> states = [];
@@ -18,26 +17,9 @@ internal sealed class OnnxGraph
     private readonly Dictionary<GraphValue, List<GraphNode>> readers = [];
     private readonly HashSet<GraphNode> folded = [];
     private readonly HashSet<string> taken = [];
+    private OnnxOptions options = new();
 
-    /// <param name="nodes">Those that lead to the result.</param>
-    /// <param name="result">What the graph makes.</param>
-    /// <param name="options">What is known of the input, and whether batch norms stay.</param>
-    public OnnxGraph(IReadOnlyList<GraphNode> nodes, GraphValue result, OnnxOptions options)
-    {
-        this.options = options;
-        foreach (GraphNode node in nodes)
-        {
-            foreach (GraphValue? input in node.Inputs)
-            {
-                if (input is null) continue;
-                if (!readers.TryGetValue(input, out List<GraphNode>? list)) readers.Add(input, list = []);
-                list.Add(node);
-            }
-        }
-        readers.Remove(result); // read from outside too: nothing may be folded over it
-    }
-
-    public List<OnnxNode> Nodes { get; } = [];
+    public List<OnnxNode> Nodes { get; private set; } = [];
 
     public IReadOnlyCollection<OnnxTensor> Tensors => tensors.Values;
 
@@ -47,12 +29,52 @@ internal sealed class OnnxGraph
     public static GraphException Refusal(GraphNode node, string why) =>
         new($"{node.Op.Name}{(node.Path.Length > 0 ? $" in {node.Path}" : "")} cannot be written to an ONNX file: {why}");
 
+    /// <summary>
+    /// Adds the ops of a traced graph that lead to its outputs, and gives the outputs' names. Several graphs may come one after the other: of a network that they
+    /// share each weight is written once.
+    /// </summary>
+    /// <param name="graph">Traced for any size.</param>
+    /// <param name="known">What is known of the inputs, and whether batch norms stay.</param>
+    /// <param name="inputs">The names of the graph's inputs.</param>
+    public string[] Embed(Graph graph, OnnxOptions known, params string[] inputs)
+    {
+        options = known;
+        List<GraphNode> nodes = Live(graph);
+        foreach (GraphNode node in nodes)
+        {
+            foreach (GraphValue? input in node.Inputs)
+            {
+                if (input is null) continue;
+                if (!readers.TryGetValue(input, out List<GraphNode>? list)) readers.Add(input, list = []);
+                list.Add(node);
+            }
+        }
+        foreach (GraphValue result in graph.Outputs) readers.Remove(result); // read from outside too: nothing may be folded over it
+        for (int i = 0; i < inputs.Length; i++) names.Add(graph.Inputs[i], inputs[i]);
+        foreach (GraphNode node in nodes) node.Op.ToOnnx(this, node);
+        return [.. graph.Outputs.Select(Of)];
+    }
+
+    /// <summary>The ops that <paramref name="write"/> adds, which are not among the file's own.</summary>
+    public List<OnnxNode> Aside(Action write)
+    {
+        List<OnnxNode> outer = Nodes;
+        Nodes = [];
+        try
+        {
+            write();
+            return Nodes;
+        }
+        finally
+        {
+            Nodes = outer;
+        }
+    }
+
     /// <summary>The name of a value: an op's output, an input, or a parameter under its own name.</summary>
     public string Of(GraphValue value) => names.TryGetValue(value, out string? name) ? name
         : value.State is { } state ? State(value.StateName!, state, SizesOf(state.Shape), null)
         : throw new GraphException("a value was read before it was made");
-
-    public void Name(GraphValue value, string name) => names.Add(value, name);
 
     /// <summary>Says under which name a node's output goes on.</summary>
     public void Set(GraphNode node, string name) => names.Add(node.Output, name);
@@ -60,11 +82,15 @@ internal sealed class OnnxGraph
     /// <summary>Adds an op; its name begins with where the node ran. Returns its output's name.</summary>
     public string Add(GraphNode node, string op, string[] inputs, params OnnxAttribute[] attributes) => Add(node.Path, op, inputs, attributes);
 
-    public string Add(string path, string op, string[] inputs, params OnnxAttribute[] attributes)
+    public string Add(string path, string op, string[] inputs, params OnnxAttribute[] attributes) => AddSeveral(path, op, inputs, 1, attributes)[0];
+
+    /// <summary>The same for an op with several outputs.</summary>
+    public string[] AddSeveral(string path, string op, string[] inputs, int outputs, OnnxAttribute[] attributes)
     {
         string name = Free(path.Length == 0 ? op : $"{path}.{op}");
-        Nodes.Add(new OnnxNode(name, op, inputs, $"{name}_output", attributes));
-        return $"{name}_output";
+        string[] made = [.. Enumerable.Range(0, outputs).Select(i => i == 0 ? $"{name}_output" : $"{name}_output_{i}")];
+        Nodes.Add(new OnnxNode(name, op, inputs, made, attributes));
+        return made;
     }
 
     /// <summary>Adds the op that makes a node's output.</summary>
@@ -72,6 +98,9 @@ internal sealed class OnnxGraph
 
     /// <summary>A constant number.</summary>
     public string Number(float value) => Constant(string.Create(CultureInfo.InvariantCulture, $"number_{value:R}"), OnnxType.Float, [], [value]);
+
+    /// <summary>A constant whole number.</summary>
+    public string Scalar(long value) => Constant(string.Create(CultureInfo.InvariantCulture, $"scalar_{value}"), OnnxType.Int64, [], [value]);
 
     /// <summary>The same number several times.</summary>
     public string Numbers(string name, float value, int count) => Numbers(name, [.. Enumerable.Repeat(value, count)], count);
@@ -142,7 +171,7 @@ internal sealed class OnnxGraph
         GraphValue weight = node.Inputs[1]!;
         GraphValue? bias = node.Inputs[2];
         bool folds = !options.KeepBatchNorm && node.Op is TracedConv2d && weight.State is not null && bias is null or { State: not null };
-        if (!folds || !readers.TryGetValue(node.Output, out List<GraphNode>? next) || next is not [{ Op: TracedBatchNorm op } norm] || norm.Inputs[0] != node.Output
+        if (!folds || OnlyReader(node) is not { Op: TracedBatchNorm op } norm || norm.Inputs[0] != node.Output
             || norm.Inputs.Skip(1).Take(4).Any(v => v is { State: null }))
         {
             return (Of(weight), bias is null ? null : Of(bias));
@@ -163,19 +192,47 @@ internal sealed class OnnxGraph
         static double Figure(GraphValue? value, int place, double missing) => value is null ? missing : value.State!.Block.Values[place];
     }
 
+    /// <summary>The one op that reads what a node makes; null where there are others.</summary>
+    public GraphNode? OnlyReader(GraphNode node) => readers.TryGetValue(node.Output, out List<GraphNode>? next) && next is [var only] ? only : null;
+
     /// <summary>Gives an op's output another name wherever it stands; what no op made is passed on under it.</summary>
     public void Rename(string name, string wanted)
     {
-        if (!Nodes.Exists(n => n.Output == name))
+        if (Nodes.Exists(n => n.Outputs.Contains(name))) Rename(Nodes, name, wanted);
+        else Nodes.Add(new OnnxNode(Free("Identity"), "Identity", [name], [wanted], []));
+    }
+
+    private static void Rename(List<OnnxNode> nodes, string name, string wanted)
+    {
+        for (int i = 0; i < nodes.Count; i++)
         {
-            Nodes.Add(new OnnxNode(Free("Identity"), "Identity", [name], wanted, []));
-            return;
+            OnnxNode node = nodes[i];
+            nodes[i] = node with { Outputs = Array.ConvertAll(node.Outputs, Renamed), Inputs = Array.ConvertAll(node.Inputs, Renamed) };
+            foreach (OnnxAttribute attribute in node.Attributes)
+            {
+                if (attribute.Body is { } body) Rename(body.Nodes, name, wanted);
+            }
         }
-        for (int i = 0; i < Nodes.Count; i++)
+
+        string Renamed(string other) => other == name ? wanted : other;
+    }
+
+    /// <summary>The nodes that lead to the results, in order; those of whose outputs only the size is asked too.</summary>
+    private static List<GraphNode> Live(Graph graph)
+    {
+        var needed = new HashSet<GraphValue>(graph.Outputs);
+        var live = new List<GraphNode>();
+        foreach (GraphNode node in graph.Nodes.Reverse())
         {
-            OnnxNode node = Nodes[i];
-            Nodes[i] = node with { Output = node.Output == name ? wanted : node.Output, Inputs = Array.ConvertAll(node.Inputs, input => input == name ? wanted : input) };
+            if (!needed.Contains(node.Output)) continue;
+            live.Add(node);
+            foreach (GraphValue? value in node.Inputs.Append(node.Like))
+            {
+                if (value is not null) needed.Add(value);
+            }
         }
+        live.Reverse();
+        return live;
     }
 
     private static long[] SizesOf(Shape shape) => [.. (shape.Rank == 4 ? ChannelOrder.ToSecond(shape) : shape).Select(s => (long)s)];
@@ -214,7 +271,8 @@ internal sealed class OnnxGraph
         }
     }
 
-    private string Constant<T>(string name, OnnxType type, long[] shape, T[] values)
+    /// <summary>Constants under a name: those of the same name are the same.</summary>
+    public string Constant<T>(string name, OnnxType type, long[] shape, T[] values)
         where T : unmanaged
     {
         tensors.TryAdd(name, Values(name, type, shape, values));
@@ -225,7 +283,8 @@ internal sealed class OnnxGraph
     private static OnnxTensor Values<T>(string name, OnnxType type, long[] shape, T[] values)
         where T : unmanaged => new(name, type, shape, stream => stream.Write(MemoryMarshal.AsBytes<T>(values)));
 
-    private string Free(string name)
+    /// <summary>The name, with a number where it is taken.</summary>
+    public string Free(string name)
     {
         string free = name;
         for (int i = 2; !taken.Add(free); i++) free = $"{name}_{i}";

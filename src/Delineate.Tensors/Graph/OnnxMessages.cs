@@ -3,15 +3,26 @@ using Google.Protobuf;
 namespace Delineate.Tensors;
 
 /// <summary>Element types by their numbers in <c>onnx.proto3</c> (TensorProto.DataType).</summary>
-internal enum OnnxType
+public enum OnnxType
 {
+    /// <summary>Single precision.</summary>
     Float = 1,
+
+    /// <summary>A byte.</summary>
     UInt8 = 2,
+
+    /// <summary>A whole number: sizes and indices are of this type.</summary>
     Int64 = 7,
+
+    /// <summary>What comparisons give.</summary>
+    Bool = 9,
+
+    /// <summary>Double precision.</summary>
+    Double = 11,
 }
 
-/// <summary>A named constant of a node: a whole number, a number, whole numbers or a text.</summary>
-internal readonly struct OnnxAttribute
+/// <summary>A named constant of an op: a whole number, a number, whole numbers, a text or the body of a loop.</summary>
+public readonly struct OnnxAttribute
 {
     private readonly string name;
     private readonly object value;
@@ -24,8 +35,13 @@ internal readonly struct OnnxAttribute
 
     public OnnxAttribute(string name, string value) => (this.name, this.value) = (name, value);
 
-    /// <summary>AttributeProto: name = 1, f = 2, i = 3, s = 4, ints = 8, type = 20 (1 f, 2 i, 3 s, 7 ints).</summary>
-    public byte[] ToBytes()
+    internal OnnxAttribute(string name, OnnxBody value) => (this.name, this.value) = (name, value);
+
+    /// <summary>The ops inside, where the attribute holds some.</summary>
+    internal OnnxBody? Body => value as OnnxBody;
+
+    /// <summary>AttributeProto: name = 1, f = 2, i = 3, s = 4, g = 6, ints = 8, type = 20 (1 f, 2 i, 3 s, 5 g, 7 ints).</summary>
+    internal byte[] ToBytes()
     {
         (string key, object content) = (name, value);
         return Wire.Message(output =>
@@ -46,6 +62,10 @@ internal readonly struct OnnxAttribute
                     Wire.Text(output, 4, text);
                     Wire.Number(output, 20, 3);
                     break;
+                case OnnxBody body:
+                    Wire.Bytes(output, 6, body.ToBytes());
+                    Wire.Number(output, 20, 5);
+                    break;
                 case long[] numbers:
                     Wire.Packed(output, 8, numbers);
                     Wire.Number(output, 20, 7);
@@ -55,17 +75,30 @@ internal readonly struct OnnxAttribute
     }
 }
 
-/// <summary>One op of the file. Every op that is written here has one output; a missing input is the empty name.</summary>
-internal sealed record OnnxNode(string Name, string Op, string[] Inputs, string Output, OnnxAttribute[] Attributes)
+/// <summary>One op of the file; a missing input is the empty name.</summary>
+internal sealed record OnnxNode(string Name, string Op, string[] Inputs, string[] Outputs, OnnxAttribute[] Attributes)
 {
     /// <summary>NodeProto: input = 1, output = 2, name = 3, op_type = 4, attribute = 5.</summary>
     public byte[] ToBytes() => Wire.Message(output =>
     {
         foreach (string input in Inputs) Wire.Text(output, 1, input);
-        Wire.Text(output, 2, Output);
+        foreach (string made in Outputs) Wire.Text(output, 2, made);
         Wire.Text(output, 3, Name);
         Wire.Text(output, 4, Op);
         foreach (OnnxAttribute attribute in Attributes) Wire.Bytes(output, 5, attribute.ToBytes());
+    });
+}
+
+/// <summary>The ops of a loop, run once for each step; they may read what was made before the loop.</summary>
+internal sealed record OnnxBody(string Name, List<OnnxNode> Nodes, IReadOnlyList<OnnxPort> Inputs, IReadOnlyList<OnnxPort> Outputs)
+{
+    /// <summary>GraphProto, as in <see cref="OnnxModel.Write"/>.</summary>
+    public byte[] ToBytes() => Wire.Message(output =>
+    {
+        foreach (OnnxNode node in Nodes) Wire.Bytes(output, 1, node.ToBytes());
+        Wire.Text(output, 2, Name);
+        foreach (OnnxPort port in Inputs) Wire.Bytes(output, 11, port.ToBytes());
+        foreach (OnnxPort port in Outputs) Wire.Bytes(output, 12, port.ToBytes());
     });
 }
 
@@ -95,7 +128,14 @@ internal sealed record OnnxTensor(string Name, OnnxType Type, long[] Sizes, Acti
 }
 
 /// <summary>An axis of an input or output: of a known size, or of one that is free and has a name.</summary>
-internal readonly record struct OnnxSize(long? Value, string Name);
+/// <param name="Value">How large it is, or null.</param>
+/// <param name="Name">What a free axis is called: values that share an axis share its name.</param>
+public readonly record struct OnnxSize(long? Value, string Name)
+{
+    public static implicit operator OnnxSize(long value) => new(value, "");
+
+    public static implicit operator OnnxSize(string name) => new(null, name);
+}
 
 /// <summary>An input or output of the file.</summary>
 internal sealed record OnnxPort(string Name, OnnxType Type, IReadOnlyList<OnnxSize> Sizes)
@@ -135,7 +175,8 @@ internal sealed record OnnxPort(string Name, OnnxType Type, IReadOnlyList<OnnxSi
 /// A model in ONNX's format, the few messages of <c>onnx.proto3</c> that a network needs. The numbers beside the messages are their fields' numbers there.
 /// </summary>
 internal sealed record OnnxModel(
-    string Name, string ProducerVersion, IReadOnlyList<OnnxNode> Nodes, IReadOnlyList<OnnxTensor> Tensors, OnnxPort Input, OnnxPort Output, IReadOnlyList<KeyValuePair<string, string>> Metadata)
+    string Name, string ProducerVersion, IReadOnlyList<OnnxNode> Nodes, IReadOnlyList<OnnxTensor> Tensors, OnnxPort Input, IReadOnlyList<OnnxPort> Outputs,
+    IReadOnlyList<KeyValuePair<string, string>> Metadata)
 {
     /// <summary>The version of the operators. 17 is the first with everything that is written here, and old enough for every runtime in use.</summary>
     public const int Opset = 17;
@@ -157,7 +198,7 @@ internal sealed record OnnxModel(
             foreach (OnnxNode node in Nodes) Wire.Bytes(output, 1, node.ToBytes());
             Wire.Text(output, 2, Name);
             Wire.Bytes(output, 11, Input.ToBytes());
-            Wire.Bytes(output, 12, Output.ToBytes());
+            foreach (OnnxPort port in Outputs) Wire.Bytes(output, 12, port.ToBytes());
         });
         byte[] head = Wire.Message(output =>
         {

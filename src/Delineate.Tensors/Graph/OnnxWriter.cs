@@ -40,9 +40,9 @@ public sealed record OnnxOptions
 
 /// <summary>A written file's way in and out.</summary>
 /// <param name="Input">The input's name, type and sizes: <c>input float[batch, 3, height, width]</c>.</param>
-/// <param name="Output">The output's.</param>
+/// <param name="Outputs">Those of the outputs.</param>
 /// <param name="Nodes">The number of ops.</param>
-public sealed record OnnxInterface(string Input, string Output, int Nodes);
+public sealed record OnnxInterface(string Input, IReadOnlyList<string> Outputs, int Nodes);
 
 /// <summary>Writes networks as ONNX files, for any runtime. Images in and scores out have their channels second, as is the custom there.</summary>
 public static class OnnxWriter
@@ -63,21 +63,38 @@ public static class OnnxWriter
         ArgumentNullException.ThrowIfNull(options);
         int least = Math.Max(minimumSize, 64);
         // Two batches and four sides without a common measure, so that equal numbers are no accident.
-        OnnxModel first = Build(name, trace(options.Batch ?? 2, options.Size ?? (least + 33, least + 70)), options);
-        if (options.Batch is null || options.Size is null)
-        {
-            OnnxModel second = Build(name, trace(options.Batch ?? 3, options.Size ?? ((2 * least) + 65, (2 * least) + 18)), options);
-            CheckEqual(first, second);
-        }
+        return Save(path, second => Build(name, second
+            ? trace(options.Batch ?? 3, options.Size ?? ((2 * least) + 65, (2 * least) + 18))
+            : trace(options.Batch ?? 2, options.Size ?? (least + 33, least + 70)), options));
+    }
+
+    /// <summary>
+    /// Writes a model that is put together by hand.
+    /// </summary>
+    /// <param name="path">The file; it is there whole or not at all.</param>
+    /// <param name="build">Puts it together. It is called twice, with false and with true, and traces its networks at two unlike sizes: both must come out the same.</param>
+    /// <param name="name">The network's name.</param>
+    /// <param name="options">What the file says of itself.</param>
+    /// <exception cref="GraphException">An op has no form in ONNX, takes a size as a number, or the file would be too large; the message names it.</exception>
+    public static OnnxInterface Save(string path, Func<bool, OnnxBuilder> build, string name, OnnxOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        ArgumentNullException.ThrowIfNull(options);
+        return Save(path, second => build(second).ToModel(name, options));
+    }
+
+    private static OnnxInterface Save(string path, Func<bool, OnnxModel> build)
+    {
+        OnnxModel first = build(false);
+        CheckEqual(first, build(true));
         AtomicFile.Write(path, first.Write);
-        return new OnnxInterface(first.Input.ToString(), first.Output.ToString(), first.Nodes.Count);
+        return new OnnxInterface(first.Input.ToString(), [.. first.Outputs.Select(o => o.ToString())], first.Nodes.Count);
     }
 
     private static OnnxModel Build(string name, Graph graph, OnnxOptions options)
     {
         (GraphValue input, GraphValue result) = (graph.Inputs[0], graph.Outputs[0]);
-        List<GraphNode> nodes = Live(graph);
-        var onnx = new OnnxGraph(nodes, result, options);
+        var onnx = new OnnxGraph();
         OnnxSize[] sizes =
         [
             new(options.Batch, "batch"), new(input.Shape[3], "channels"), new(options.Size?.Height, "height"), new(options.Size?.Width, "width"),
@@ -85,10 +102,7 @@ public static class OnnxWriter
         OnnxPort taken = options.Pixels is null
             ? new OnnxPort("input", OnnxType.Float, sizes)
             : new OnnxPort("image", OnnxType.UInt8, [sizes[0], sizes[2], sizes[3], sizes[1]]);
-        onnx.Name(input, options.Pixels is { } pixels ? Prepare(onnx, taken.Name, pixels) : taken.Name);
-        foreach (GraphNode node in nodes) node.Op.ToOnnx(onnx, node);
-
-        string scores = onnx.Of(result);
+        string scores = onnx.Embed(graph, options, options.Pixels is { } pixels ? Prepare(onnx, taken.Name, pixels) : taken.Name)[0];
         bool isInputSized = result.Shape.Rank == 4 && result.Shape[1] == input.Shape[1] && result.Shape[2] == input.Shape[2];
         OnnxSize[] resultSizes = isInputSized
             ? [sizes[0], new OnnxSize(result.Shape[3], "classes"), sizes[2], sizes[3]]
@@ -100,7 +114,7 @@ public static class OnnxWriter
         }
         var given = new OnnxPort(options.Labels ? "labels" : "out", options.Labels ? OnnxType.UInt8 : OnnxType.Float, resultSizes);
         onnx.Rename(scores, given.Name);
-        return new OnnxModel(name, options.ProducerVersion, onnx.Nodes, [.. onnx.Tensors], taken, given, options.Metadata);
+        return new OnnxModel(name, options.ProducerVersion, onnx.Nodes, [.. onnx.Tensors], taken, [given], options.Metadata);
     }
 
     /// <summary>Bytes, channels last → the network's input: the one transposition of the file.</summary>
@@ -119,24 +133,6 @@ public static class OnnxWriter
         return onnx.Add(Path, "Div", [centred, onnx.Add(Path, "Max", [deviation, onnx.Number(pixels.LeastDeviation)])]);
 
         string Mean(string of) => onnx.Add(Path, "ReduceMean", [of], new("axes", [2, 3]), new("keepdims", 1));
-    }
-
-    /// <summary>The nodes that lead to the result, in order; those of whose outputs only the size is asked too.</summary>
-    private static List<GraphNode> Live(Graph graph)
-    {
-        var needed = new HashSet<GraphValue>(graph.Outputs);
-        var live = new List<GraphNode>();
-        foreach (GraphNode node in graph.Nodes.Reverse())
-        {
-            if (!needed.Contains(node.Output)) continue;
-            live.Add(node);
-            foreach (GraphValue? value in node.Inputs.Append(node.Like))
-            {
-                if (value is not null) needed.Add(value);
-            }
-        }
-        live.Reverse();
-        return live;
     }
 
     private static void CheckEqual(OnnxModel first, OnnxModel second)

@@ -62,14 +62,47 @@ public static unsafe class Nms
     }
 
     /// <summary>
+    /// <see cref="Keep"/> of each group in an ONNX file. [G, K, 4] and [G, 1, K] → [S, 3], whole numbers: the group, 0, and the place in the group, group by group by
+    /// falling score.
+    /// </summary>
+    /// <param name="boxes">[G, K, 4].</param>
+    /// <param name="scores">[G, 1, K].</param>
+    /// <param name="most">The most boxes of each group that remain.</param>
+    /// <param name="iouThreshold">The intersection over union above which the one with the lower score goes.</param>
+    /// <param name="scoreThreshold">Boxes with no larger score are left out; null keeps those of any score.</param>
+    public static OnnxValue ToOnnx(OnnxValue boxes, OnnxValue scores, int most, double iouThreshold, float? scoreThreshold = null)
+    {
+        OnnxBuilder onnx = boxes.Builder;
+        OnnxValue[] inputs = [boxes, scores, onnx.Wholes(most), onnx.Numbers(FormattableString.Invariant($"iou_{iouThreshold:R}"), [Limit(iouThreshold)], 1)];
+        return onnx.Add("NonMaxSuppression", scoreThreshold is { } least ? [.. inputs, onnx.Numbers(FormattableString.Invariant($"score_{least:R}"), [least], 1)] : inputs);
+    }
+
+    /// <summary>
+    /// How far <see cref="KeepPerGroup"/> moves each group of boxes from the one before, in an ONNX file: a number, 0 where there are so many boxes that it moves none.
+    /// </summary>
+    /// <param name="boxes">Of all groups, none of them negative.</param>
+    /// <param name="count">How many boxes count, a whole number.</param>
+    public static OnnxValue DistanceToOnnx(OnnxValue boxes, OnnxValue count)
+    {
+        OnnxBuilder onnx = boxes.Builder;
+        OnnxValue largest = onnx.Concat(0, boxes.Reshape(-1), onnx.Numbers("zero", [0], 1)).Apply("ReduceMax", new OnnxAttribute("keepdims", 0)); // of none, too
+        return onnx.Where(count.With(onnx.Whole(MovedAtMost), "LessOrEqual"), largest + 1f, onnx.Number(0));
+    }
+
+    /// <summary>The largest float that is not above a threshold: floats above the one are above the other.</summary>
+    private static float Limit(double threshold)
+    {
+        float limit = (float)threshold;
+        return limit > threshold ? MathF.BitDecrement(limit) : limit;
+    }
+
+    /// <summary>
     /// Goes through the boxes in order, keeps each that overlaps none of those kept so far, and moves their indices to the front. Returns how many stay.
     /// The memory grows with the boxes, not with their pairs.
     /// </summary>
     private static int Suppress(float* boxes, Span<int> order, double threshold)
     {
-        // Floats above the threshold, which is a double, are those above the largest float that is not.
-        float limit = (float)threshold;
-        if (limit > threshold) limit = MathF.BitDecrement(limit);
+        float limit = Limit(threshold);
         int room = (order.Length + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
         using Scratch scratch = Scratch.Floats(5 * room);
         var kept = new Kept(Pinned.Of(scratch), room);

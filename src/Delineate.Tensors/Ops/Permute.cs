@@ -125,6 +125,11 @@ internal sealed record TracedPermute(int[] Order) : GraphOp
     public override void ToOnnx(OnnxGraph onnx, GraphNode node)
     {
         GraphValue x = node.Inputs[0]!;
+        if (TracedReshape.FlattensChannelsFirst(onnx, node.Output))
+        {
+            onnx.Set(node, onnx.Of(x));
+            return;
+        }
         var order = new long[Order.Length]; // place i of the result is x's axis Order[i], both as ONNX counts them
         for (int i = 0; i < order.Length; i++) order[OnnxGraph.Axis(node.Output, i)] = OnnxGraph.Axis(x, Order[i]);
         onnx.Result(node, "Transpose", [onnx.Of(x)], new OnnxAttribute("perm", order));

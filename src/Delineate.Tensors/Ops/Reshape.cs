@@ -38,4 +38,19 @@ internal sealed record TracedReshape : GraphOp
         (Tensor x, Tensor y) = (inputs[0].Tensor, output.Tensor);
         return Work.Once(() => x.Span.CopyTo(y.Span));
     }
+
+    public override void ToOnnx(OnnxGraph onnx, GraphNode node)
+    {
+        GraphValue x = node.Inputs[0]!;
+        if (FlattensChannelsFirst(onnx, x)) onnx.Result(node, "Flatten", [onnx.Of(x)], new OnnxAttribute("axis", 1));
+        else throw OnnxGraph.Refusal(node, $"of {x.Shape} to {node.Output.Shape} it is not known here, only of maps with their channels brought to the front to a row each");
+    }
+
+    /// <summary>
+    /// True for a value of [N, C, H, W] whose only reader lays each image out as one row: as values of four axes have their channels second in ONNX anyway, such a
+    /// permutation is nothing there.
+    /// </summary>
+    public static bool FlattensChannelsFirst(OnnxGraph onnx, GraphValue value) =>
+        value.Producer is { Op: TracedPermute { Order: [0, 3, 1, 2] } } permutation
+        && onnx.OnlyReader(permutation) is { Op: TracedReshape } next && next.Output.Shape.Rank == 2 && next.Output.Shape[0] == value.Shape[0];
 }

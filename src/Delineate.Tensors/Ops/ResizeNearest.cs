@@ -9,14 +9,23 @@ public static unsafe class ResizeNearestOp
     /// The map at another size; output pixel o repeats input pixel ⌊o · H / height⌋. [N, H, W, C] → [N, height, width, C].
     /// </summary>
     /// <exception cref="ShapeException">x has not four axes, or a size is not positive.</exception>
-    public static Tensor ResizeNearest(this Tensor x, int height, int width) => Resize(x, height, width, null);
+    public static Tensor ResizeNearest(this Tensor x, int height, int width) => Resize(x, height, width, null, null);
+
+    /// <summary>The same to another map's height and width, whatever they are: a graph remembers the map, not the numbers.</summary>
+    /// <exception cref="ShapeException">A map has not four axes, or a size is not positive.</exception>
+    public static Tensor ResizeNearest(this Tensor x, Tensor like)
+    {
+        ArgumentNullException.ThrowIfNull(like);
+        Check.Rank(like, 4);
+        return Resize(x, like.Shape[1], like.Shape[2], null, like);
+    }
 
     /// <summary>The same to ⌊H · scale⌋ × ⌊W · scale⌋; output pixel o repeats input pixel ⌊o / scale⌋.</summary>
     /// <exception cref="ShapeException">x has not four axes, or a size is not positive.</exception>
     public static Tensor ResizeNearest(this Tensor x, float scale)
     {
         (int height, int width) = Scaled(x, scale, nameof(ResizeNearest));
-        return Resize(x, height, width, scale);
+        return Resize(x, height, width, scale, null);
     }
 
     internal static (int Height, int Width) Scaled(Tensor x, float scale, string op)
@@ -35,11 +44,11 @@ public static unsafe class ResizeNearestOp
             throw new ShapeException($"{op} takes a height and width of at least 1, got input {x.Shape} and output {height}×{width}");
     }
 
-    private static Tensor Resize(Tensor x, int height, int width, float? scale)
+    private static Tensor Resize(Tensor x, int height, int width, float? scale, Tensor? like)
     {
         CheckSizes(x, height, width, nameof(ResizeNearest));
         AxisWindows rows = Sources(x.Shape[1], height, scale), columns = Sources(x.Shape[2], width, scale);
-        if (Tracer.Current is { } tracer) return tracer.Add(new TracedResizeNearest(rows, columns, scale), [x.Shape[0], height, width, x.Shape[3]], x);
+        if (Tracer.Current is { } tracer) return tracer.AddSized(new TracedResizeNearest(rows, columns, scale), [x.Shape[0], height, width, x.Shape[3]], like, x);
         Tensor y = Tensor.Empty([x.Shape[0], height, width, x.Shape[3]]);
         WindowMean.Forward(x, rows, columns, y).Run();
         Shape shape = x.Shape;

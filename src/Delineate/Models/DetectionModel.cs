@@ -91,6 +91,10 @@ public sealed class DetectionModel : Model
         return [.. found.Zip(input.Originals, (objects, size) => objects.At(size))];
     }
 
+    /// <summary>The whole detector, lists and all, on its way into an ONNX file; the parameters are those of <see cref="OnnxDetector.Build"/>.</summary>
+    internal OnnxBuilder ToOnnx(OnnxExportOptions options, bool second) =>
+        new OnnxDetector(network, maps, boxes, masks, keypoints).Build(Preprocessing, Detection, options, second);
+
     public override IReadOnlyList<Prediction> Predict(ImageBatch images, Action<int, int>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(images);

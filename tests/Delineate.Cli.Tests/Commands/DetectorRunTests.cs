@@ -85,7 +85,9 @@ public class DetectorRunTests
         Refuses("a detector takes one image", "run", "--weights", weights, "--input", x, "-o", folder.At("out"), "--layout", "nhwc");
         Refuses("--max-size must be at least the short side, 64; it is 33", "run", "--weights", weights, "--input", x, "-o", folder.At("out"), "--max-size", "33");
         Refuses("--score-threshold takes a number from 0 to 1", "run", "--weights", weights, "--input", x, "-o", folder.At("out"), "--score-threshold", "2");
-        Refuses("cannot be exported: maskrcnn_resnet18_fpn is not one graph", "export", "--weights", weights, "-o", folder.At("x.onnx"));
+        Refuses("cannot be exported: maskrcnn_resnet18_fpn gives objects", "export", "--weights", weights, "-o", folder.At("x.onnx"), "--with-argmax");
+        Refuses("takes one image at a time", "export", "--weights", weights, "-o", folder.At("x.onnx"), "--batch", "2");
+        Refuses("--max-size must be at least the short side, 64; it is 33", "export", "--weights", weights, "-o", folder.At("x.onnx"), "--max-size", "33");
 
         static void Refuses(string message, params string[] args)
         {

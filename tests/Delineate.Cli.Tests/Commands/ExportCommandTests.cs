@@ -62,6 +62,30 @@ public class ExportCommandTests
     }
 
     [Fact]
+    public void A_detectors_file_gives_objects_and_keeps_its_thresholds()
+    {
+        using var folder = new TempFolder();
+        string weights = folder.At("model.safetensors"), file = folder.At("model.onnx");
+        var options = new ModelOptions { WidthDivisor = 16, Keypoints = 3, Detection = new DetectionOptions { MinSize = 64, MaxSize = 96 } };
+        ModelFile.Save(weights, ModelCatalog.Create("keypointrcnn_resnet50_fpn", options, new ClassTable(["background", "person"]) { Background = 0 }));
+        CliRun run = CliRun.Of("export", "--weights", weights, "-o", file, "--score-threshold", "0.5", "--detections", "7", "--min-size", "48");
+        Assert.Equal((0, ""), (run.Code, run.Errors));
+        Assert.Contains("  in   image float[1, 3, height, width]: red, green and blue in 0 to 1", run.Output, StringComparison.Ordinal);
+        Assert.Contains("  out  boxes float[objects, 4]: left, top, right, bottom", run.Output, StringComparison.Ordinal);
+        Assert.Contains("keypoints float[objects, 3, 3]", run.Output, StringComparison.Ordinal);
+        Assert.Contains("a short side of 48, a long one of 96 at most; at most 7 objects, each surer than 0.5", run.Output, StringComparison.Ordinal);
+        Assert.Contains("""Python  boxes, labels, scores, keypoints, keypoint_scores = onnxruntime.InferenceSession(""", run.Output, StringComparison.Ordinal);
+        OnnxReader read = OnnxReader.Read(file);
+        Assert.Null(read.Fault());
+        Assert.Equal(["boxes", "labels", "scores", "keypoints", "keypoint_scores"], read.Outputs.Select(o => o.Name));
+        Assert.Equal(0.5f, (float)JsonNode.Parse(read.Metadata["delineate"])!["options"]!["detection"]!["scoreThreshold"]!);
+
+        JsonObject json = CliRun.Of("export", "--weights", weights, "-o", file, "--size", "33x41", "--batch", "1", "--with-preprocessing", "--json").Json;
+        Assert.Equal("image uint8[1, 33, 41, 3]", (string)json["input"]!);
+        Assert.Equal(5, json["outputs"]!.AsArray().Count);
+    }
+
+    [Fact]
     public void Mistakes_are_told_in_one_line()
     {
         using var folder = new TempFolder();
@@ -70,6 +94,7 @@ public class ExportCommandTests
         Refused("is a folder", "-o", folder.Root);
         Refused("would write over the model file", "-o", weights);
         Refused("at least", "-o", folder.At("a.onnx"), "--size", "1x32");
+        Refused("--score-threshold is for detectors", "-o", folder.At("a.onnx"), "--score-threshold", "0.5");
         Refused("--batch takes a whole number", "-o", folder.At("a.onnx"), "--batch", "0");
 
         void Refused(string message, params string[] arguments)

@@ -81,6 +81,11 @@ public sealed class OnnxWriterTests : IDisposable
         Assert.Equal("align_corners", file.Nodes.Last(n => n.Op == "Resize").Attributes["coordinate_transformation_mode"]);
         Assert.Equal("half_pixel", file.Nodes.First(n => n.Op == "Resize").Attributes["coordinate_transformation_mode"]);
 
+        OnnxReader nearest = Save(network, x => x.MaxPool2d(2).ResizeNearest(like: x));
+        Assert.Null(nearest.Fault());
+        Assert.Equal(["batch", "3", "height", "width"], nearest.Output.Sizes);
+        Assert.Equal("asymmetric", nearest.Nodes.Single(n => n.Op == "Resize").Attributes["coordinate_transformation_mode"]);
+
         OnnxReader single = Save(network, Forward, new OnnxOptions { Batch = 2, Size = (9, 7) });
         Assert.Equal(["2", "3", "9", "7"], single.Input.Sizes);
         Assert.Equal(0, single.Count("Shape"));
@@ -102,6 +107,7 @@ public sealed class OnnxWriterTests : IDisposable
         var network = new Normed();
         string message = Assert.Throws<GraphException>(() => Save(network, x => x.GroupNorm(3, null, null))).Message;
         Assert.Contains("GroupNorm cannot be written to an ONNX file", message, StringComparison.Ordinal);
+        Assert.Contains("Reshape cannot be written", Assert.Throws<GraphException>(() => Save(network, x => x.Reshape([x.Shape[0], x.Shape.Product(1, 4)]))).Message, StringComparison.Ordinal);
         Assert.Contains("AdaptiveAvgPool2d", Assert.Throws<GraphException>(() => Save(network, x => x.AdaptiveAvgPool2d(2))).Message, StringComparison.Ordinal);
     }
 

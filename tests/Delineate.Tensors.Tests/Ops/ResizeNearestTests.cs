@@ -35,6 +35,14 @@ public sealed class ResizeNearestTests
         Assert.Equal([0, 8, 9, 3], Tensor.Zeros([0, 4, 4, 3]).ResizeNearest(8, 9).Shape);
         Assert.Contains("ResizeNearest", Assert.Throws<ShapeException>(() => Tensor.Zeros([1, 4, 4, 3]).ResizeNearest(3, 0)).Message, StringComparison.Ordinal);
         Assert.Throws<ShapeException>(() => Tensor.Zeros([1, 4, 4, 3]).ResizeNearest(0f));
+        Assert.Throws<ShapeException>(() => Tensor.Zeros([1, 4, 4, 3]).ResizeNearest(like: Tensor.Zeros([8, 9])));
+    }
+
+    [Fact]
+    public void Another_maps_size_is_taken()
+    {
+        Tensor x = Tensor.From([.. Enumerable.Range(0, 24).Select(i => (float)i)], [1, 4, 3, 2]);
+        Assert.Equal(x.ResizeNearest(8, 5).ToArray(), x.ResizeNearest(like: Tensor.Zeros([3, 8, 5, 7])).ToArray());
     }
 
     private static double[] Reference(double[] x, int batch, int height, int width, int channels, int oh, int ow, double rowStep, double columnStep)

@@ -54,6 +54,25 @@ internal sealed class Anchors
         return new Anchors(boxes, starts);
     }
 
+    /// <summary>
+    /// Some of the anchors of one map in an ONNX file: those whose places in <see cref="Boxes"/>, counted from the map's first, are given.
+    /// </summary>
+    /// <param name="onnx">The file.</param>
+    /// <param name="level">The map's place in the pyramid, 0 … 4.</param>
+    /// <param name="input">Height and width of the network's input.</param>
+    /// <param name="map">Height and width of the map.</param>
+    /// <param name="chosen">[K].</param>
+    /// <returns>[K, 4].</returns>
+    public static OnnxValue ToOnnx(OnnxBuilder onnx, int level, OnnxValue input, OnnxValue map, OnnxValue chosen)
+    {
+        float[] shapes = [.. Halves(FirstSide * (1 << level)).SelectMany(half => new[] { -half.X, -half.Y, half.X, half.Y })];
+        OnnxValue place = (chosen / PerPlace).Unsqueeze(1), columns = map.Slice(0, 1, 2); // [K, 1], [1]
+        OnnxValue rowAndColumn = onnx.Concat(1, place / columns, place % columns);
+        OnnxValue corner = (rowAndColumn * (input / map)).Cast(OnnxType.Float); // y and x
+        OnnxValue shape = onnx.Numbers($"{onnx.Path}.anchors.{level}", shapes, PerPlace, 4).Gather(chosen % PerPlace);
+        return shape + corner.With(onnx.Wholes(1, 0, 1, 0), "Gather", new OnnxAttribute("axis", 1));
+    }
+
     /// <summary>Half the width and height of each shape, rounded to whole pixels.</summary>
     private static (float X, float Y)[] Halves(float side) => Array.ConvertAll(HeightsOverWidths, ratio =>
     {

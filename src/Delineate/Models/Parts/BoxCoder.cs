@@ -65,6 +65,16 @@ public sealed class BoxCoder(float wx, float wy, float ww, float wh)
         }
     }
 
+    /// <summary>Decoding in an ONNX file. [..., 4] deltas and boxes, which broadcast → [..., 4].</summary>
+    internal OnnxValue ToOnnx(OnnxBuilder onnx, OnnxValue deltas, OnnxValue boxes)
+    {
+        OnnxValue low = boxes.Slice(-1, 0, 2), size = boxes.Slice(-1, 2, 4) - low;
+        OnnxValue centre = (deltas.Slice(-1, 0, 2) / onnx.Numbers(FormattableString.Invariant($"weights_{wx:R}_{wy:R}"), [wx, wy], 2) * size) + (low + (size * 0.5f));
+        OnnxValue growth = (deltas.Slice(-1, 2, 4) / onnx.Numbers(FormattableString.Invariant($"weights_{ww:R}_{wh:R}"), [ww, wh], 2)).Minimum(onnx.Number(LargestGrowth));
+        OnnxValue half = growth.Apply("Exp") * size * 0.5f;
+        return onnx.Concat(-1, centre - half, centre + half);
+    }
+
     private readonly record struct Centred(float X, float Y, float Width, float Height)
     {
         public static Centred Of(ReadOnlySpan<float> box)

@@ -111,6 +111,17 @@ public static unsafe class BoxOps
         }
     }
 
+    /// <summary><see cref="Clip"/> in an ONNX file; the image's size are two whole numbers. [..., 4] → same.</summary>
+    internal static OnnxValue ClipToOnnx(OnnxBuilder onnx, OnnxValue boxes, OnnxValue imageSize) =>
+        boxes.Minimum(imageSize.Cast(OnnxType.Float).Gather(onnx.Wholes(1, 0, 1, 0))).Maximum(onnx.Number(0));
+
+    /// <summary>Whether <see cref="WithoutSmall"/> keeps each box, in an ONNX file. [..., 4] → [...].</summary>
+    internal static OnnxValue AreLargeToOnnx(OnnxBuilder onnx, OnnxValue boxes, float leastSide)
+    {
+        OnnxValue sides = boxes.Slice(-1, 2, 4) - boxes.Slice(-1, 0, 2), least = onnx.Number(leastSide);
+        return sides.Column(0).With(least, "GreaterOrEqual") & sides.Column(1).With(least, "GreaterOrEqual");
+    }
+
     private static Tensor Pairs(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Measure measure)
     {
         CheckRows(a.Length);

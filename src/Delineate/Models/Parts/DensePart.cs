@@ -20,6 +20,10 @@ internal sealed class DensePart(Module network, Func<Tensor, Tensor[]> forward, 
     /// <summary>Runs the part as the network's mode says, on the tape where there is one.</summary>
     public Tensor[] Forward(Tensor x) => forward(x);
 
+    /// <summary>The part in evaluation as a graph that stands for inputs of every size.</summary>
+    /// <exception cref="GraphException">The part cannot be traced.</exception>
+    public Graph TraceForAnySize(Shape input) => InEvaluation(network, gate, () => Graph.TraceForAnySize(network, x => forward(x[0]), input));
+
     /// <summary>Runs the part in evaluation. Records nothing; several threads may call it at once.</summary>
     public Tensor[] Evaluate(Tensor x, Rounding rounding)
     {

@@ -14,6 +14,7 @@ namespace Delineate.Models.Parts;
 internal sealed record DetectorInput(Tensor Images, IReadOnlyList<Size2d> Sizes, IReadOnlyList<Size2d> Originals)
 {
     private const int Multiple = 32;
+    private const double LeastDeviation = 0.01; // a blank image stays blank
 
     /// <summary>The same with one short side for all.</summary>
     public static DetectorInput Of(IReadOnlyList<Tensor> images, Preprocessing preprocessing, int minSize, int maxSize) =>
@@ -36,6 +37,36 @@ internal sealed record DetectorInput(Tensor Images, IReadOnlyList<Size2d> Sizes,
             for (int y = 0; y < sizes[n].Height; y++) resized.Span.Slice(y * used, used).CopyTo(batch.Span.Slice(((n * padded.Height) + y) * row));
         }
         return new DetectorInput(batch, sizes, originals);
+    }
+
+    /// <summary>
+    /// The same in an ONNX file, for one image of values in 0…1. [1, 3, h, w] → the network's input [1, 3, H, W], and the image's height and width after resizing
+    /// and before, two whole numbers each.
+    /// </summary>
+    public static (OnnxValue Images, OnnxValue Size, OnnxValue Original) ToOnnx(OnnxBuilder onnx, OnnxValue image, Preprocessing preprocessing, int minSize, int maxSize)
+    {
+        OnnxValue normalised;
+        if (preprocessing.Standardize)
+        {
+            OnnxValue centred = image - Mean(image);
+            normalised = centred / Mean(centred * centred).Apply("Sqrt").Maximum(onnx.Number((float)LeastDeviation));
+        }
+        else
+        {
+            normalised = (image - onnx.Numbers($"{onnx.Path}.mean", [.. preprocessing.Mean], 3, 1, 1)) / onnx.Numbers($"{onnx.Path}.deviation", [.. preprocessing.Deviation], 3, 1, 1);
+        }
+        OnnxValue original = image.Sizes(2, 4), lengths = original.Cast(OnnxType.Float);
+        // Not 1 / length: ONNX Runtime makes one division of that and the product, which rounds otherwise.
+        OnnxValue shorter = lengths.Apply("ReduceMin").Apply("Reciprocal"), longer = lengths.Apply("ReduceMax").Apply("Reciprocal");
+        OnnxValue scale = (shorter * (float)minSize).Minimum(longer * (float)maxSize).Cast(OnnxType.Double);
+        OnnxValue size = (original.Cast(OnnxType.Double) * scale).Cast(OnnxType.Int64).Maximum(onnx.Whole(1));
+        OnnxValue resized = onnx.Add(
+            "Resize", [normalised, default, default, onnx.Concat(0, onnx.Wholes(1, 3), size)], new("mode", "linear"), new("coordinate_transformation_mode", "half_pixel"));
+        OnnxValue lack = ((size + (Multiple - 1)) / Multiple * Multiple) - size;
+        OnnxValue images = onnx.Add("Pad", [resized, onnx.Concat(0, onnx.Wholes(0, 0, 0, 0, 0, 0), lack), onnx.Number(0)]);
+        return (images, size, original);
+
+        static OnnxValue Mean(OnnxValue x) => x.Apply("ReduceMean", new("axes", [2, 3]), new("keepdims", 1));
     }
 
     /// <summary>A photo's bytes as values in 0…1. [h, w, 3].</summary>
@@ -83,7 +114,6 @@ internal sealed record DetectorInput(Tensor Images, IReadOnlyList<Size2d> Sizes,
     /// <summary>An image's own mean and deviation, as <see cref="Preprocessing.Standardize"/> asks for them.</summary>
     private static (float[] Mean, float[] Deviation) Figures(ReadOnlySpan<float> pixels)
     {
-        const double LeastDeviation = 0.01; // a blank image stays blank
         (float[] mean, float[] deviation) = (new float[3], new float[3]);
         double count = pixels.Length / 3;
         for (int c = 0; c < 3; c++)

@@ -35,7 +35,7 @@ public sealed class Fpn : Module
         for (int i = maps.Count - 1; i >= 0; i--)
         {
             Tensor lateral = inner[i].Forward(maps[i]);
-            above = above is null ? lateral : lateral + above.ResizeNearest(lateral.Shape[1], lateral.Shape[2]);
+            above = above is null ? lateral : lateral + above.ResizeNearest(like: lateral);
             pyramid[i] = layer[i].Forward(above);
         }
         pyramid[^1] = pyramid[^2].MaxPool2d(1, stride: 2);

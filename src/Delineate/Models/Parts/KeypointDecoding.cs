@@ -44,6 +44,32 @@ internal static class KeypointDecoding
         return (keypoints, scores);
     }
 
+    /// <summary>
+    /// The same in an ONNX file, body by body, as each is enlarged to a size of its own. Heatmaps [D, joints, S, S] and boxes [D, 4] → [D, joints, 2] with x and y,
+    /// and [D, joints] logits.
+    /// </summary>
+    public static (OnnxValue Places, OnnxValue Scores) ToOnnx(OnnxBuilder onnx, OnnxValue heatmaps, int joints, int size, OnnxValue boxes)
+    {
+        OnnxValue low = boxes.Slice(1, 0, 2), sides = (boxes.Slice(1, 2, 4) - low).Maximum(onnx.Number(1)); // [D, 2], x first
+        OnnxValue cells = sides.Apply("Ceil"), counts = cells.Cast(OnnxType.Int64);
+        OnnxValue[] found = onnx.ForEach(boxes.Count(), Largest, (OnnxType.Int64, [joints]), (OnnxType.Float, [joints]));
+        OnnxValue columns = counts.Slice(1, 0, 1); // [D, 1]
+        OnnxValue places = onnx.Concat(2, (found[0] % columns).Unsqueeze(2), (found[0] / columns).Unsqueeze(2)).Cast(OnnxType.Float);
+        return (((places + 0.5f) * (sides / cells).Unsqueeze(1)) + low.Unsqueeze(1), found[1]);
+
+        // Where the largest value of each joint lies, row by row, and the value: a product with the weights of both axes enlarges the maps.
+        OnnxValue[] Largest(OnnxValue body)
+        {
+            OnnxValue count = counts.Gather(body), wide = heatmaps.Gather(body).With(CubicToOnnx(onnx, count.Column(0), size).Transpose(1, 0), "MatMul");
+            OnnxValue values = CubicToOnnx(onnx, count.Column(1), size).With(wide, "MatMul").Apply("Flatten", new OnnxAttribute("axis", 1));
+            return
+            [
+                values.Apply("ArgMax", new("axis", 1), new("keepdims", 0)),
+                values.Apply("ReduceMax", new("axes", [1]), new("keepdims", 0)),
+            ];
+        }
+    }
+
     /// <summary>The largest value, the first of several, of a map enlarged to <paramref name="rows"/> × <paramref name="columns"/>. Its values lie <paramref name="step"/> apart.</summary>
     private static (int X, int Y, float Value) Largest(ReadOnlySpan<float> map, int size, int step, int rows, int columns)
     {
@@ -76,6 +102,22 @@ internal static class KeypointDecoding
         }
         ArrayPool<float>.Shared.Return(rented);
         return best;
+    }
+
+    /// <summary>How much each input counts in each output of a resized axis, in an ONNX file: the weights of <see cref="Cubic"/>. [outputs, inputs].</summary>
+    private static OnnxValue CubicToOnnx(OnnxBuilder onnx, OnnxValue outputs, int inputs)
+    {
+        OnnxValue places = (((float)inputs / outputs.Cast(OnnxType.Float)) * (onnx.Range(outputs).Cast(OnnxType.Float) + 0.5f)) - 0.5f;
+        OnnxValue floor = places.Apply("Floor"), t = (places - floor).Unsqueeze(1); // [outputs, 1]
+        OnnxValue weights = onnx.Concat(1, Far(t + 1f), Near(t), Near(1f - t), Far(2f - t));
+        OnnxValue taps = floor.Unsqueeze(1) + onnx.Numbers("taps", [-1, 0, 1, 2], Taps);
+        taps = taps.Maximum(onnx.Number(0)).Minimum(onnx.Number(inputs - 1));
+        OnnxValue cells = onnx.Numbers($"cells_{inputs}", [.. Enumerable.Range(0, inputs).Select(i => (float)i)], inputs);
+        return onnx.Where(taps.Unsqueeze(2).With(cells, "Equal"), weights.Unsqueeze(2), onnx.Number(0)).Sum(1);
+
+        static OnnxValue Near(OnnxValue x) => (((x * (Sharpness + 2)) - (Sharpness + 3)) * x * x) + 1f;
+
+        static OnnxValue Far(OnnxValue x) => (((((x * Sharpness) - (5 * Sharpness)) * x) + (8 * Sharpness)) * x) - (4 * Sharpness);
     }
 
     /// <summary>The four inputs that an output of a resized axis lies between, and their shares (Keys 1981), in float as in PyTorch.</summary>

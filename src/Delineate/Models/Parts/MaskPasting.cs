@@ -44,6 +44,31 @@ internal static class MaskPasting
         return runs.ToRle();
     }
 
+    /// <summary>
+    /// Pasting in an ONNX file, as products with the weights of both axes: no more than two of an axis' weights are not 0. Masks [D, M, M], boxes [D, 4] and the
+    /// picture's height and width → [D, H, W].
+    /// </summary>
+    public static OnnxValue ToOnnx(OnnxBuilder onnx, OnnxValue masks, int inner, OnnxValue boxes, OnnxValue image)
+    {
+        OnnxValue rows = Weights(1), columns = Weights(0);
+        return rows.With(masks, "MatMul").With(columns.Transpose(0, 2, 1), "MatMul");
+
+        // [D, length, M]: pixel o of a stretched axis lies at step · (o + ½) − ½ of the bordered mask, which gives 1 − its distance from there.
+        OnnxValue Weights(int axis)
+        {
+            int side = inner + (2 * Border);
+            OnnxValue low = boxes.Column(axis), high = boxes.Column(axis + 2);
+            OnnxValue half = (high - low) * 0.5f * (float)((double)side / inner), centre = (high + low) * 0.5f;
+            OnnxValue first = Whole(centre - half), length = (Whole(centre + half) - first + 1f).Maximum(onnx.Number(1));
+            OnnxValue pixels = onnx.Range(image.Column(1 - axis)).Cast(OnnxType.Float).Unsqueeze(0, 2); // [1, length, 1]
+            OnnxValue places = ((pixels - first.Unsqueeze(1, 2) + 0.5f) * ((float)side / length.Unsqueeze(1, 2))) - 0.5f;
+            OnnxValue values = onnx.Numbers($"{onnx.Path}.places", [.. Enumerable.Range(Border, inner).Select(i => (float)i)], inner);
+            return (1f - (places - values).Apply("Abs")).Apply("Relu");
+        }
+
+        static OnnxValue Whole(OnnxValue x) => x.Cast(OnnxType.Int64).Cast(OnnxType.Float); // towards zero
+    }
+
     /// <summary>The part of an image that a grown box covers, and the mask's values there, a column at a time.</summary>
     private ref struct Canvas
     {

@@ -48,6 +48,27 @@ internal static class PyramidPooling
         };
     }
 
+    /// <summary>The regions of one image in an ONNX file. Maps [1, C, h, w], the largest first, and boxes [K, 4] → [K, C, size, size].</summary>
+    public static OnnxValue ToOnnx(OnnxBuilder onnx, IReadOnlyList<OnnxValue> pyramid, OnnxValue boxes, int size)
+    {
+        OnnxValue sides = boxes.Slice(1, 2, 4) - boxes.Slice(1, 0, 2);
+        OnnxValue side = (sides.Column(0) * sides.Column(1)).Apply("Sqrt");
+        OnnxValue octaves = (side / CanonicalSide).Apply("Log") / MathF.Log(2);
+        OnnxValue levels = (octaves + (float)CanonicalLevel + Margin).Apply("Floor").Maximum(onnx.Number(FirstLevel)).Minimum(onnx.Number(FirstLevel + Levels - 1));
+        var (parts, members) = (new OnnxValue[Levels], new OnnxValue[Levels]);
+        for (int level = 0; level < Levels; level++)
+        {
+            members[level] = levels.With(onnx.Number(FirstLevel + level), "Equal").Places();
+            parts[level] = onnx.Add(
+                "RoiAlign", [pyramid[level], boxes.Gather(members[level]), members[level] * 0],
+                new("mode", "avg"), new("output_height", size), new("output_width", size), new("sampling_ratio", Samples), new("spatial_scale", 1f / (FirstStride << level)),
+                new("coordinate_transformation_mode", "output_half_pixel"));
+        }
+        OnnxValue order = onnx.Concat(0, members);
+        (_, OnnxValue places) = order.Top(order.Sizes(0, 1), largest: false); // where each box went
+        return onnx.Concat(0, parts).Gather(places);
+    }
+
     private static int Level(ReadOnlySpan<float> box)
     {
         float side = MathF.Sqrt((box[2] - box[0]) * (box[3] - box[1]));

@@ -49,6 +49,35 @@ internal sealed class RegionProposals(int beforeNms, int afterNms, double nmsThr
         return Rows(all, kept.AsSpan(0, Math.Min(kept.Length, afterNms)));
     }
 
+    /// <summary>
+    /// The choice in an ONNX file, for one image. Objectness [1, A, h, w] and deltas [1, 4·A, h, w] of each map, height and width of the network's input and of the
+    /// image in it → [P, 4].
+    /// </summary>
+    public OnnxValue ToOnnx(OnnxBuilder onnx, IReadOnlyList<OnnxValue> objectness, IReadOnlyList<OnnxValue> deltas, OnnxValue input, OnnxValue size)
+    {
+        var levels = new (OnnxValue Boxes, OnnxValue Scores)[objectness.Count];
+        for (int level = 0; level < levels.Length; level++)
+        {
+            OnnxValue logits = objectness[level].Transpose(0, 2, 3, 1).Reshape(-1), moves = deltas[level].Transpose(0, 2, 3, 1).Reshape(-1, 4);
+            (OnnxValue values, OnnxValue likeliest) = logits.Top(logits.Sizes(0, 1).Minimum(onnx.Wholes(beforeNms)));
+            OnnxValue anchors = Anchors.ToOnnx(onnx, level, input, objectness[level].Sizes(2, 4), likeliest);
+            OnnxValue moved = BoxOps.ClipToOnnx(onnx, Coder.ToOnnx(onnx, moves.Gather(likeliest), anchors), size);
+            OnnxValue stay = BoxOps.AreLargeToOnnx(onnx, moved, LeastSide).Places();
+            levels[level] = (moved.Gather(stay), values.Gather(stay).Apply("Sigmoid"));
+        }
+        OnnxValue all = onnx.Concat(0, [.. levels.Select(l => l.Boxes)]);
+        OnnxValue apart = Nms.DistanceToOnnx(all, all.Count());
+        for (int level = 0; level < levels.Length; level++)
+        {
+            (OnnxValue boxes, OnnxValue scores) = levels[level];
+            OnnxValue kept = Nms.ToOnnx((boxes + (apart * (float)level)).Unsqueeze(0), scores.Unsqueeze(0, 1), afterNms, nmsThreshold).Column(2);
+            levels[level] = (boxes.Gather(kept), scores.Gather(kept));
+        }
+        OnnxValue likely = onnx.Concat(0, [.. levels.Select(l => l.Scores)]);
+        (_, OnnxValue best) = likely.Top(likely.Sizes(0, 1).Minimum(onnx.Wholes(afterNms)));
+        return onnx.Concat(0, [.. levels.Select(l => l.Boxes)]).Gather(best);
+    }
+
     /// <summary>The rows of four of the given numbers, in their order.</summary>
     public static float[] Rows(ReadOnlySpan<float> rows, ReadOnlySpan<int> chosen)
     {

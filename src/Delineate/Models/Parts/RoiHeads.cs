@@ -12,6 +12,7 @@ namespace Delineate.Models.Parts;
 internal sealed class RoiHeads(DensePart boxes, DensePart? masks, DensePart? keypoints)
 {
     private const float LeastSide = 1e-2f; // pixels
+    private const int MostBoxes = int.MaxValue; // of one class: all
 
     /// <summary>Offsets of an object's box from a proposal, scaled so that they are of the size of the class scores (Girshick 2015).</summary>
     public static readonly BoxCoder Coder = new(10, 10, 5, 5);
@@ -69,6 +70,40 @@ internal sealed class RoiHeads(DensePart boxes, DensePart? masks, DensePart? key
             Labels = Array.ConvertAll(kept, i => labels[i]),
             Scores = Array.ConvertAll(kept, i => candidateScores[i]),
         };
+    }
+
+    /// <summary>
+    /// The choice in an ONNX file. Logits [K, classes], deltas [K, 4·classes], proposals [K, 4], height and width of the image in the network's input → boxes [D, 4],
+    /// labels [D] (whole numbers) and scores [D].
+    /// </summary>
+    public static (OnnxValue Boxes, OnnxValue Labels, OnnxValue Scores) ChooseToOnnx(
+        OnnxBuilder onnx, OnnxValue logits, OnnxValue deltas, int classes, OnnxValue proposals, OnnxValue size, DetectionOptions options)
+    {
+        int things = classes - 1; // without the background, the first
+        OnnxValue scores = logits.Apply("Softmax", new OnnxAttribute("axis", 1)).Slice(1, 1, classes);
+        OnnxValue moved = Coder.ToOnnx(onnx, deltas.Reshape(-1, classes, 4).Slice(1, 1, classes), proposals.Unsqueeze(1));
+        OnnxValue boxes = BoxOps.ClipToOnnx(onnx, moved, size);
+        OnnxValue areCandidates = scores.With(onnx.Number(options.ScoreThreshold), "Greater") & BoxOps.AreLargeToOnnx(onnx, boxes, LeastSide);
+        OnnxValue sure = onnx.Where(areCandidates, scores, onnx.Number(-1)); // below every threshold
+
+        OnnxValue candidates = onnx.Where(areCandidates.Unsqueeze(-1), boxes, onnx.Number(0)), count = areCandidates.Reshape(-1).Cast(OnnxType.Int64).Sum(0);
+        OnnxValue labels = onnx.Numbers($"{onnx.Path}.labels", [.. Enumerable.Range(1, things).Select(label => (float)label)], things, 1, 1);
+        OnnxValue apart = candidates.Transpose(1, 0, 2) + (Nms.DistanceToOnnx(candidates, count) * labels);
+        OnnxValue kept = Nms.ToOnnx(apart, sure.Transpose(1, 0).Unsqueeze(1), MostBoxes, options.NmsThreshold, options.ScoreThreshold);
+
+        // By proposal and class first, so that of equal scores the first comes first, then by score.
+        OnnxValue keys = (kept.Column(2) * (long)things) + kept.Column(0);
+        (keys, _) = keys.Top(keys.Sizes(0, 1), largest: false);
+        (OnnxValue best, OnnxValue places) = sure.Reshape(-1).Gather(keys).Top(keys.Sizes(0, 1).Minimum(onnx.Wholes(options.Detections)));
+        keys = keys.Gather(places);
+        return (boxes.Reshape(-1, 4).Gather(keys), (keys % (long)things) + 1L, best);
+    }
+
+    /// <summary>The probabilities of each object's own class in an ONNX file. Logits [D, classes, 28, 28] and labels [D] → [D, 28, 28].</summary>
+    public static OnnxValue ProbabilitiesToOnnx(OnnxBuilder onnx, OnnxValue logits, int classes, OnnxValue labels)
+    {
+        OnnxValue own = (onnx.Range(labels.Count()) * (long)classes) + labels;
+        return logits.Reshape(-1, MaskRcnn.MaskSize, MaskRcnn.MaskSize).Gather(own).Apply("Sigmoid");
     }
 
     /// <summary>The probabilities of each object's own class. [D, 28, 28, classes] → D·28·28.</summary>
