@@ -54,7 +54,7 @@ internal sealed class PredictionQueue(Terminal terminal, Predictor predictor, IR
                 Task<JsonObject> written;
                 try
                 {
-                    written = Predict(i, isLarge, tell, cancel);
+                    written = Predict(i, tell, cancel);
                 }
                 catch (Exception e) when (IsOfTheFile(e))
                 {
@@ -82,13 +82,12 @@ internal sealed class PredictionQueue(Terminal terminal, Predictor predictor, IR
         cancel));
 
     /// <summary>Predicts the image that was read and begins to write what was found. A method of its own, so that nothing but the writer holds the image afterwards.</summary>
-    private Task<JsonObject> Predict(int i, bool isLarge, Action<int, int, string> tell, CancellationToken cancel)
+    private Task<JsonObject> Predict(int i, Action<int, int, string> tell, CancellationToken cancel)
     {
         Image image = reading.Dequeue().GetAwaiter().GetResult();
         NoteReduction(files[i], image);
         Prediction found = predictor.Predict(image, (done, all) => Tell(tell, i, (double)done / all), cancel);
         Finish();
-        if (isLarge) TensorMemory.Trim(); // maps as large as the image are of no use to the drawing
         return Task.Run(() => write(i, image, found), CancellationToken.None);
     }
 
