@@ -147,7 +147,10 @@ internal static class DemoCommand
             cancel.ThrowIfCancellationRequested();
             Sample sample = held.Load(i);
             Prediction found = model.Predict(new ImageBatch([sample.Image]), cancel: cancel)[0];
-            Image sheet = ContactSheet.SideBySide([(sample.Image, "image"), (Drawn(sample.Image, sample.Annotation.Semantic, sample.Annotation.Instances), "truth"), (Drawn(sample.Image, found.Semantic, found.Instances), "prediction")]);
+            Image sheet = ContactSheet.SideBySide([
+                (sample.Image, "image"),
+                (Drawn(sample.Image, sample.Annotation.Semantic, sample.Annotation.Instances), "truth"),
+                (Drawn(sample.Image, found.Semantic, found.Instances), "prediction")]);
             ImageFile.Save(sheet, Path.Combine(folder, $"{sample.Name}.png"));
         }
 

@@ -33,9 +33,10 @@ internal static class EvalCommand
             if (parsed.GetValue(results) is not { } file)
             {
                 if (!predictor.HasWeights(parsed)) throw new UserException("eval needs --weights FILE of a model, or --results FILE with what was found. See 'delineate eval --help'");
-                return Task.FromResult(OfModel(terminal, predictor.WeightsOf(parsed), predictor.NameOf(parsed), classes => predictor.Load(parsed, detector, classes), set, parsed.GetValue(size), cancel));
+                Func<ClassTable, Predictor> load = classes => predictor.Load(parsed, detector, classes);
+                return Task.FromResult(OfModel(terminal, predictor.WeightsOf(parsed), predictor.NameOf(parsed), load, set, parsed.GetValue(size), cancel));
             }
-            string? odd = predictor.Given(parsed).Concat(detector.Given(parsed) is { } own ? [own.Name] : []).Concat(parsed.GetResult(size) is { Implicit: false } ? [size.Name] : []).FirstOrDefault();
+            string? odd = predictor.Given(parsed).FirstOrDefault() ?? detector.Given(parsed)?.Name ?? (parsed.GetResult(size) is { Implicit: false } ? size.Name : null);
             if (odd is not null) throw new UserException($"{odd} is about a model: --results are scored as they are");
             return Task.FromResult(OfResults(terminal, SharedOptions.ExistingFile(file), set, cancel));
         });
@@ -54,7 +55,8 @@ internal static class EvalCommand
         Prepare(terminal, dataset, set);
         if (!dataset.Classes.Names.SequenceEqual(model.Classes.Names))
             throw new UserException($"{weights} knows the classes {Names(model.Classes)}, the data set has {Names(dataset.Classes)}: the labels would be compared wrongly");
-        if (model is DetectionModel && size == EvaluationSize.Network) throw new UserException($"{model.Name} finds objects, which are compared at the files' original size: --size network is for classes of pixels");
+        if (model is DetectionModel && size == EvaluationSize.Network)
+            throw new UserException($"{model.Name} finds objects, which are compared at the files' original size: --size network is for classes of pixels");
         EvaluationReport report = terminal.Progress("evaluating", tell => EvaluationReport.Of(predictor, dataset, size, (done, count) => tell(done, count, "evaluating"), cancel));
         string at = size == EvaluationSize.Original ? "original" : "network";
         return Finish(terminal, report, set, model.Name, ("weights", weights), [("compared at", $"{at} size")], [("size", at)]);
@@ -68,11 +70,22 @@ internal static class EvalCommand
         var results = CocoResultFile.Read(file, dataset);
         List<InstanceSimilarity> similarities = [];
         if (results.HasKeypoints) similarities.Add(InstanceSimilarity.Keypoints);
-        if (results.HasMasks) similarities.Add(InstanceSimilarity.Masks);
+        if (results.HasMasks && HasMasks(dataset)) similarities.Add(InstanceSimilarity.Masks);
+        else if (results.HasMasks) terminal.Note("the data set's objects have boxes and no masks: boxes are compared");
         if (results.HasBoxes) similarities.Add(InstanceSimilarity.Boxes);
         if (similarities.Count == 0) throw new UserException($"{file}: some of its objects have boxes, some masks, some joints, and no kind is there for all of them");
         EvaluationReport report = terminal.Progress("comparing", tell => EvaluationReport.Of(results, dataset, similarities, (done, count) => tell(done, count, "comparing"), cancel));
         return Finish(terminal, report, set, Path.GetFileName(file), ("results", file), [("objects", $"{results.Count}")], [("objects", results.Count)]);
+    }
+
+    /// <summary>Whether the first objects of a data set have masks.</summary>
+    private static bool HasMasks(Dataset dataset)
+    {
+        for (int i = 0; i < dataset.Count; i++)
+        {
+            if (dataset.Load(i).Annotation.Instances is { Count: > 0 } objects) return objects.All(o => o.Mask is not null);
+        }
+        return true;
     }
 
     /// <summary>What can be told before the work.</summary>

@@ -47,7 +47,8 @@ internal static class TrainCommand
             [
                 "Interrupted with Ctrl-C, it writes a checkpoint and ends with exit code 130; --resume goes on, to the same weights as without.",
                 "The run's folder gets best.safetensors, last.safetensors, recipe.json, metrics.csv, log.jsonl, metrics.json and report.html.",
-                "A network that finds objects takes the data set's objects, and its recipe begins with torchvision's for detectors: 26 epochs of 2 whole images, flipped, at a rate of 0.02 for 16 images of a step, divided by 10 after 8/13 and 11/13 of the epochs. Without --weights its batch norms are trained (--frozen-norm false).",
+                "A network that finds objects takes the data set's objects, and its recipe begins with torchvision's for detectors: 26 epochs of 2 whole images, flipped, at a rate of "
+                + "0.02 for 16 images of a step, divided by 10 after 8/13 and 11/13 of the epochs. Without --weights its batch norms are trained (--frozen-norm false).",
                 "A recipe with \"stages\" trains them one after the other, each from the best weights of the one before; each has a folder of its own in the run's.",
             ],
             Examples =

@@ -142,7 +142,10 @@ public sealed class CocoResultFile
         {
             if (!byId.TryGetValue(id, out int sample)) throw Wrong(index, $"has the image_id {Shown(id)}, which the data set does not have");
             if (name is not null && Named(name) is var same && same != sample)
-                throw Wrong(index, $"has the image_id {Shown(id)}, which is {Path.GetFileName(data.ImagePath(sample))} in the data set, and the file_name {Shown(name)}: its ids are another data set's");
+            {
+                string image = Path.GetFileName(data.ImagePath(sample));
+                throw Wrong(index, $"has the image_id {Shown(id)}, which is {image} in the data set, and the file_name {Shown(name)}: its ids are another data set's");
+            }
             return sample;
         }
         if (name is null) throw Wrong(index, "has no file_name, and the images of the data set have no ids");
@@ -167,16 +170,18 @@ public sealed class CocoResultFile
             if (segmentation.ValueKind == JsonValueKind.Array)
             {
                 double[]?[] polygons = [.. segmentation.EnumerateArray().Select(p => p.Numbers())];
-                if (polygons.Length == 0 || polygons.Any(p => p is null || p.Length < 6 || p.Length % 2 != 0 || !p.All(double.IsFinite))) throw Wrong(index, "has an outline that is none");
+                if (polygons.Length == 0 || !polygons.All(p => p is { Length: >= 6 } && p.Length % 2 == 0 && p.All(double.IsFinite))) throw Wrong(index, "has an outline that is none");
                 return Rle.FromPolygons(polygons!, height, width);
             }
-            if (segmentation.ValueKind != JsonValueKind.Object || segmentation.Find("counts") is not { } counts) throw Wrong(index, "has a segmentation that is neither outlines nor run lengths");
+            if (segmentation.ValueKind != JsonValueKind.Object || segmentation.Find("counts") is not { } counts)
+                throw Wrong(index, "has a segmentation that is neither outlines nor run lengths");
             double[] size = segmentation.Find("size")?.Numbers() ?? [];
             if (size is not [var h, var w] || h != height || w != width)
                 throw Wrong(index, string.Create(CultureInfo.InvariantCulture, $"has a mask of [{string.Join(", ", size)}] pixels, its image has [{height}, {width}]"));
             if (counts.ValueKind == JsonValueKind.String) return Rle.Parse(counts.GetString()!, height, width);
             double[] lengths = counts.Numbers() ?? throw Wrong(index, "has run lengths that are neither a text nor a list");
-            if (lengths.FirstOrDefault(c => c != Math.Floor(c) || Math.Abs(c) > long.MaxValue / 2) is not 0 and var odd) throw Wrong(index, string.Create(CultureInfo.InvariantCulture, $"has a run length of {odd}"));
+            if (lengths.FirstOrDefault(c => c != Math.Floor(c) || Math.Abs(c) > long.MaxValue / 2) is not 0 and var odd)
+                throw Wrong(index, string.Create(CultureInfo.InvariantCulture, $"has a run length of {odd}"));
             return Rle.FromCounts(Array.ConvertAll(lengths, c => (long)c), height, width);
         }
         catch (Exception e) when (e is FormatException or ArgumentException)
@@ -186,7 +191,8 @@ public sealed class CocoResultFile
     }
 
     private Box BoxOf(JsonElement bbox, int index) =>
-        bbox.Numbers() is [var x, var y, var width, var height] && double.IsFinite(x + y + width + height) ? new Box(x, y, x + width, y + height) : throw Wrong(index, "has a bbox that is not four numbers");
+        bbox.Numbers() is [var x, var y, var width, var height] && double.IsFinite(x + y + width + height) ? new Box(x, y, x + width, y + height)
+            : throw Wrong(index, "has a bbox that is not four numbers");
 
     private Keypoint[] JointsOf(JsonElement keypoints, int index)
     {

@@ -16,7 +16,8 @@ internal static class ObjectReport
     public static void Scores(StringBuilder page, ObjectEvaluation evaluation)
     {
         IReadOnlyList<ObjectScores> parts = evaluation.Parts;
-        page.Append(CultureInfo.InvariantCulture, $"<h2>Scores</h2><p><b>{string.Join(" · ", evaluation.Scores.Figures.Select(f => $"{Text(f.Name)} {Percent(f.Value)}"))}</b> · {evaluation.Images:N0} images</p>");
+        string figures = string.Join(" · ", evaluation.Scores.Figures.Select(f => $"{Text(f.Name)} {Percent(f.Value)}"));
+        page.Append(CultureInfo.InvariantCulture, $"<h2>Scores</h2><p><b>{figures}</b> · {evaluation.Images:N0} images</p>");
         page.Append("<div class=\"scroll\"><table><thead><tr><th>figure</th><th>per cent</th><th></th></tr></thead><tbody>");
         foreach (ObjectScores part in parts)
         {
@@ -37,11 +38,14 @@ internal static class ObjectReport
     private static void Classes(StringBuilder page, ObjectEvaluation evaluation)
     {
         ObjectScores ranking = evaluation.Parts[0];
-        page.Append(CultureInfo.InvariantCulture, $"<h2>Classes</h2><div class=\"scroll\"><table><thead><tr><th>class</th><th>{Text(ranking.Name)} AP</th><th></th><th>AP50</th><th>recall</th></tr></thead><tbody>");
+        page.Append(CultureInfo.InvariantCulture, $"""
+            <h2>Classes</h2><div class="scroll"><table><thead><tr><th>class</th><th>{Text(ranking.Name)} AP</th><th></th><th>AP50</th><th>recall</th></tr></thead><tbody>
+            """);
         foreach (CocoClassScores c in ranking.Scores.Classes.Where(c => c.Ap is not null))
         {
             page.Append(CultureInfo.InvariantCulture, $"""
-                <tr><td>{Text(c.Name)}</td><td>{Percent(c.Ap)}</td><td class="bar"><i style="width:{100 * c.Ap:F1}%"></i></td><td>{Percent(c.Ap50)}</td><td>{Percent(c.Recall)}</td></tr>
+                <tr><td>{Text(c.Name)}</td><td>{Percent(c.Ap)}</td><td class="bar"><i style="width:{100 * c.Ap:F1}%"></i></td>
+                <td>{Percent(c.Ap50)}</td><td>{Percent(c.Recall)}</td></tr>
                 """);
         }
         page.Append("</tbody></table></div>");
@@ -49,7 +53,10 @@ internal static class ObjectReport
 
     private static void Curves(StringBuilder page, IReadOnlyList<ObjectScores> parts)
     {
-        page.Append("<h2>Precision and recall</h2><p>The mean over the classes, objects of all sizes, by how much a detection must resemble the truth. The area below a curve is the AP there.</p><div class=\"charts\">");
+        page.Append("""
+            <h2>Precision and recall</h2>
+            <p>The mean over the classes, objects of all sizes, by how much a detection must resemble the truth. The area below a curve is the AP there.</p><div class="charts">
+            """);
         foreach (ObjectScores part in parts)
         {
             CocoEvaluationOptions options = part.Scores.Options;

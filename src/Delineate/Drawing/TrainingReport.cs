@@ -66,7 +66,7 @@ public static class TrainingReport
         if (content.Evaluation is { } evaluation)
         {
             (string lowest, string highest) = evaluation is ObjectEvaluation
-                ? (string.Create(CultureInfo.InvariantCulture, $"Most missed and false objects, for the objects that there are; those less sure than {ObjectEvaluation.ShownScore} are left out."), "Fewest missed and false objects.")
+                ? ($"Most missed and false objects for those that there are; what is less sure than {ObjectEvaluation.ShownScore.ToString(CultureInfo.InvariantCulture)} is left out.", "Fewest missed and false objects.")
                 : ("Lowest mean IoU over the classes that occur in the image.", "Highest mean IoU over the classes that occur in the image.");
             Examples(page, "Worst images", lowest, content.Worst, evaluation.Classes);
             Examples(page, "Best images", highest, content.Best, evaluation.Classes);

@@ -142,6 +142,10 @@ public class DetectorTrainTests
         Assert.Equal(((51 / 101.0) + 1) / 2, (double)eval.Json["mask_ap"]!, 1e-9);
         Assert.Equal((double)eval.Json["mask_ap"]!, (double)eval.Json["box_ap"]!, 1e-9);
         Assert.Contains("1 found, 1 missed, 0 false", File.ReadAllText(folder.At("out/report.html")));
+        using var other = new TempFolder();
+        CliRun boxes = CliRun.Of("eval", "--results", results, "--data", Coco(other, masks: false), "--json");
+        Assert.Contains("the data set's objects have boxes and no masks: boxes are compared", boxes.Errors);
+        Assert.Equal(((double)eval.Json["box_ap"]!, false), ((double)boxes.Json["box_ap"]!, boxes.Json.ContainsKey("mask_ap")));
         Refuses("eval needs --weights FILE of a model, or --results FILE", "eval", "--data", data);
         Refuses("--flip is about a model: --results are scored as they are", "eval", "--data", data, "--results", results, "--flip");
         Refuses("--size is about a model", "eval", "--data", data, "--results", results, "--size", "network");
