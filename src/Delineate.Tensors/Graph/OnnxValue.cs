@@ -28,6 +28,8 @@ public readonly struct OnnxValue
 
     public static OnnxValue operator -(OnnxValue a, float b) => a.With(a.Builder.Number(b), "Sub");
 
+    public static OnnxValue operator -(OnnxValue a, long b) => a.With(a.Builder.Whole(b), "Sub");
+
     public static OnnxValue operator -(float a, OnnxValue b) => b.Builder.Number(a).With(b, "Sub");
 
     public static OnnxValue operator *(OnnxValue a, OnnxValue b) => a.With(b, "Mul");

@@ -67,7 +67,7 @@ public sealed class DetectionModel : Model
             : Graph.Trace(network, x => [.. maps.Forward(x[0]), .. boxes.Forward(x[1])], image, proposals)));
     }
 
-    /// <summary>Always refuses: between a detector's dense parts lie lists of boxes, which depend on values, and a graph holds none.</summary>
+    /// <summary>Always refuses: between a detector's dense parts lie lists of boxes, which depend on values, and a graph holds none. (<see cref="OnnxFile"/> writes both.)</summary>
     /// <exception cref="GraphException">Always.</exception>
     public override Graph TraceForAnySize(int batch, Size2d size) =>
         throw new GraphException($"{name} is not one graph: the boxes that its heads look at are chosen by their values");

@@ -60,11 +60,23 @@ internal sealed record DetectorInput(Tensor Images, IReadOnlyList<Size2d> Sizes,
         OnnxValue shorter = lengths.Apply("ReduceMin").Apply("Reciprocal"), longer = lengths.Apply("ReduceMax").Apply("Reciprocal");
         OnnxValue scale = (shorter * (float)minSize).Minimum(longer * (float)maxSize).Cast(OnnxType.Double);
         OnnxValue size = (original.Cast(OnnxType.Double) * scale).Cast(OnnxType.Int64).Maximum(onnx.Whole(1));
-        OnnxValue resized = onnx.Add(
-            "Resize", [normalised, default, default, onnx.Concat(0, onnx.Wholes(1, 3), size)], new("mode", "linear"), new("coordinate_transformation_mode", "half_pixel"));
+        OnnxValue resized = Along(Along(normalised, 3), 2);
         OnnxValue lack = ((size + (Multiple - 1)) / Multiple * Multiple) - size;
         OnnxValue images = onnx.Add("Pad", [resized, onnx.Concat(0, onnx.Wholes(0, 0, 0, 0, 0, 0), lack), onnx.Number(0)]);
         return (images, size, original);
+
+        // The op Resize rounds places otherwise, by up to 1e-4 pixels on large images, which deep networks do not take for nothing.
+        OnnxValue Along(OnnxValue x, int axis)
+        {
+            OnnxValue inputs = original.Column(axis - 2), outputs = size.Column(axis - 2), last = inputs - 1;
+            OnnxValue places = (((onnx.Range(outputs).Cast(OnnxType.Float) + 0.5f) * (inputs.Cast(OnnxType.Float) / outputs.Cast(OnnxType.Float))) - 0.5f).Maximum(onnx.Number(0));
+            OnnxValue low = places.Cast(OnnxType.Int64).Minimum(last), high = (low + 1).Minimum(last);
+            OnnxValue share = (places - low.Cast(OnnxType.Float)).Minimum(onnx.Number(1));
+            if (axis == 2) share = share.Unsqueeze(1);
+            return (At(low) * (1f - share)) + (At(high) * share);
+
+            OnnxValue At(OnnxValue pixels) => x.With(pixels, "Gather", new OnnxAttribute("axis", axis));
+        }
 
         static OnnxValue Mean(OnnxValue x) => x.Apply("ReduceMean", new("axes", [2, 3]), new("keepdims", 1));
     }
