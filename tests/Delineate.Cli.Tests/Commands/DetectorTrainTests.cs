@@ -84,7 +84,7 @@ public class DetectorTrainTests
         Assert.True(resumed.Code == 0, resumed.Errors);
         Assert.Equal(train.Json["validation"]!.ToJsonString(), resumed.Json["validation"]!.ToJsonString());
         Refuses("--size network is for classes of pixels", "eval", "--weights", best, "--data", data, "--size", "network");
-        Refuses("has no scores of pixels", "eval", "--weights", best, "--data", data, "--flip");
+        Refuses("is for networks that tell the classes of pixels", "eval", "--weights", best, "--data", data, "--flip");
         Refuses("its masks tell the classes of pixels, not one object from another", "eval", "--weights", best, "--data", folder.Data());
     }
 
