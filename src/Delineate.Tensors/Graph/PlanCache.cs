@@ -25,7 +25,7 @@ public sealed record PlanOptions
 public sealed class PlanCache
 {
     private readonly Module module;
-    private readonly Func<Tensor[], Tensor[]> forward;
+    private readonly Func<Tensor[], Tensor[]>[] parts;
     private readonly PlanOptions options;
     private readonly Lock gate = new();
     private readonly Dictionary<Key, Plan> plans = [];
@@ -44,10 +44,17 @@ public sealed class PlanCache
 
     /// <summary>The same with several inputs and outputs.</summary>
     public PlanCache(Module module, Func<Tensor[], Tensor[]> forward, PlanOptions? options = null)
+        : this(module, [forward], options)
+    {
+    }
+
+    /// <summary>The same for a module that runs in several parts, one after the other: they share the weights and the arenas.</summary>
+    public PlanCache(Module module, IReadOnlyList<Func<Tensor[], Tensor[]>> parts, PlanOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(module);
-        ArgumentNullException.ThrowIfNull(forward);
-        (this.module, this.forward, this.options) = (module, forward, options ?? new PlanOptions());
+        ArgumentNullException.ThrowIfNull(parts);
+        foreach (Func<Tensor[], Tensor[]> forward in parts) ArgumentNullException.ThrowIfNull(forward, nameof(parts));
+        (this.module, this.parts, this.options) = (module, [.. parts], options ?? new PlanOptions());
         states = [.. module.StateDict().Select(s => s.Tensor.Block)];
         versions = new long[states.Length];
     }
@@ -75,13 +82,16 @@ public sealed class PlanCache
     /// <exception cref="ShapeException">It cannot take this shape.</exception>
     public Tensor Run(Tensor x) => Run([x])[0];
 
-    /// <summary>The same with several inputs and outputs.</summary>
+    /// <summary>The same with several inputs and outputs, of one of the parts.</summary>
     /// <exception cref="GraphException">The module cannot be traced.</exception>
     /// <exception cref="ShapeException">It cannot take these shapes.</exception>
-    public Tensor[] Run(Tensor[] inputs)
+    /// <exception cref="ArgumentOutOfRangeException">There is no such part.</exception>
+    public Tensor[] Run(Tensor[] inputs, int part = 0)
     {
         ArgumentNullException.ThrowIfNull(inputs);
-        using Lease lease = Rent(inputs, leavesEnlargement: false);
+        ArgumentOutOfRangeException.ThrowIfNegative(part);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(part, parts.Length);
+        using Lease lease = Rent(inputs, leavesEnlargement: false, part);
         Tensor[] results = [.. lease.Plan.Outputs.Select(v => Tensor.Empty(v.Shape))];
         lease.Run.Run(inputs, results);
         return results;
@@ -109,9 +119,9 @@ public sealed class PlanCache
     }
 
     /// <summary>A plan with an arena of its own, until the lease is disposed.</summary>
-    internal Lease Rent(ReadOnlySpan<Tensor> inputs, bool leavesEnlargement)
+    internal Lease Rent(ReadOnlySpan<Tensor> inputs, bool leavesEnlargement, int part = 0)
     {
-        var key = new Key([.. inputs.ToArray().Select(t => t.Shape)], leavesEnlargement);
+        var key = new Key([.. inputs.ToArray().Select(t => t.Shape)], leavesEnlargement, part);
         Plan? plan;
         Arena? arena;
         lock (gate)
@@ -143,7 +153,7 @@ public sealed class PlanCache
         if (training) module.Train(false);
         try
         {
-            Plan plan = PlanBuilder.Build(Graph.Trace(module, forward, key.Shapes), options.Rounding, key.LeavesEnlargement);
+            Plan plan = PlanBuilder.Build(Graph.Trace(module, parts[key.Part], key.Shapes), options.Rounding, key.LeavesEnlargement);
             plan.Pack(weights);
             return plan;
         }
@@ -214,20 +224,23 @@ public sealed class PlanCache
         public void Dispose() => cache.Return(arena);
     }
 
-    /// <summary>What decides on a plan: shapes, and whether the last enlargement is left out.</summary>
-    private sealed class Key(Shape[] shapes, bool leavesEnlargement) : IEquatable<Key>
+    /// <summary>What decides on a plan: the part and its shapes, and whether the last enlargement is left out.</summary>
+    private sealed class Key(Shape[] shapes, bool leavesEnlargement, int part) : IEquatable<Key>
     {
+        public int Part => part;
+
         public Shape[] Shapes => shapes;
 
         public bool LeavesEnlargement => leavesEnlargement;
 
-        public bool Equals(Key? other) => other is not null && leavesEnlargement == other.LeavesEnlargement && shapes.AsSpan().SequenceEqual(other.Shapes);
+        public bool Equals(Key? other) => other is not null && part == other.Part && leavesEnlargement == other.LeavesEnlargement && shapes.AsSpan().SequenceEqual(other.Shapes);
 
         public override bool Equals(object? obj) => Equals(obj as Key);
 
         public override int GetHashCode()
         {
             var hash = default(HashCode);
+            hash.Add(part);
             foreach (Shape shape in shapes) hash.Add(shape);
             return hash.ToHashCode();
         }

@@ -14,7 +14,7 @@ public sealed class DetectionModel : Model
 {
     private readonly string name;
     private readonly FasterRcnn network;
-    private readonly Lock gate = new();
+    private readonly DenseParts parts;
     private readonly DensePart maps, boxes;
     private readonly DensePart? masks, keypoints;
     private readonly RoiHeads heads;
@@ -25,10 +25,11 @@ public sealed class DetectionModel : Model
     {
         ArgumentNullException.ThrowIfNull(network);
         (this.name, this.network) = (name, network);
-        maps = new DensePart(network, x => FasterRcnn.Listed(network.Maps(x)), gate);
-        boxes = new DensePart(network, x => network.Boxes(x) is var (logits, deltas) ? [logits, deltas] : [], gate);
-        if (network is MaskRcnn mask) masks = new DensePart(network, x => [mask.Masks(x)], gate);
-        if (network is KeypointRcnn keypoint) keypoints = new DensePart(network, x => [keypoint.Heatmaps(x)], gate);
+        parts = new DenseParts(network);
+        maps = parts.Add(x => FasterRcnn.Listed(network.Maps(x)));
+        boxes = parts.Add(x => network.Boxes(x) is var (logits, deltas) ? [logits, deltas] : []);
+        if (network is MaskRcnn mask) masks = parts.Add(x => [mask.Masks(x)]);
+        if (network is KeypointRcnn keypoint) keypoints = parts.Add(x => [keypoint.Heatmaps(x)]);
         heads = new RoiHeads(boxes, masks, keypoints);
     }
 
@@ -62,7 +63,7 @@ public sealed class DetectionModel : Model
         int pooled = network is KeypointRcnn ? KeypointRcnn.PooledSize : MaskRcnn.PooledSize;
         Shape image = [1, input.Height, input.Width, 3];
         Shape proposals = [Detection.ProposalsAfterNms, FasterRcnn.BoxSize, FasterRcnn.BoxSize, network.Channels], found = [Detection.Detections, pooled, pooled, network.Channels];
-        return DensePart.InEvaluation(network, gate, () => Summary.Of((masks ?? keypoints) is { } branch
+        return parts.InEvaluation(() => Summary.Of((masks ?? keypoints) is { } branch
             ? Graph.Trace(network, x => [.. maps.Forward(x[0]), .. boxes.Forward(x[1]), .. branch.Forward(x[2])], image, proposals, found)
             : Graph.Trace(network, x => [.. maps.Forward(x[0]), .. boxes.Forward(x[1])], image, proposals)));
     }

@@ -52,6 +52,29 @@ public sealed class PlanCacheTests
     }
 
     [Fact]
+    public void Parts_of_a_module_share_arenas_and_are_not_mixed_up()
+    {
+        Sequential network = Small();
+        Tensor x = GradCheck.Input(Input, 1);
+        var parts = new PlanCache(network, [inputs => [network.Forward(inputs[0])], inputs => [network.Forward(inputs[0]) * 3f, inputs[0] + 1f]]);
+        var alone = new PlanCache(network, network.Forward);
+        for (int round = 0; round < 2; round++)
+        {
+            float[] expected = alone.Run(x).ToArray();
+            Assert.Equal(expected, parts.Run([x])[0].ToArray());
+            Tensor[] second = parts.Run([x], 1);
+            TensorAssert.Close(Array.ConvertAll(expected, v => 3.0 * v), second[0].ToArray(), 1e-6, "the second part");
+            Assert.Equal(x.ToArray().Select(v => v + 1f), second[1].ToArray());
+        }
+        Assert.Equal(2, parts.Count);
+        Assert.Throws<ArgumentOutOfRangeException>(() => parts.Run([x], 2));
+        // One arena and one copy of the weights; two caches have two of each.
+        var another = new PlanCache(network, inputs => [network.Forward(inputs[0]) * 3f, inputs[0] + 1f]);
+        another.Run([x]);
+        Assert.InRange(parts.Bytes, 1, (int)(0.75 * (alone.Bytes + another.Bytes)));
+    }
+
+    [Fact]
     public void Weights_that_nobody_touched_stay_packed()
     {
         (Sequential network, Tensor x) = (Small(), GradCheck.Input(Input, 1));

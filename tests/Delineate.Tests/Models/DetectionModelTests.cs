@@ -129,7 +129,7 @@ public sealed class DetectionModelTests
 
         void Same(Func<Tensor, Tensor[]> forward, Tensor x)
         {
-            var part = new DensePart(network, forward, new Lock());
+            var part = new DenseParts(network).Add(forward);
             network.Train(false);
             Tensor[] expected = part.Forward(x);
             network.Train();
@@ -145,7 +145,7 @@ public sealed class DetectionModelTests
     {
         var norm = new BatchNorm2d(3);
         norm.RunningMean.Span.Fill(5);
-        var part = new DensePart(norm, x => x.Max().Item() > 1e9f ? [x] : [norm.Forward(x)], new Lock());
+        var part = new DenseParts(norm).Add(x => x.Max().Item() > 1e9f ? [x] : [norm.Forward(x)]);
         Tensor y = part.Evaluate(Tensor.Full([1, 2, 2, 3], 7), Rounding.Fast)[0];
         Assert.Contains("values are not known", part.PlanFailure, StringComparison.Ordinal);
         Assert.All(y.ToArray(), v => Assert.Equal(2, v, 1e-4f)); // by the running mean: training would have given 0
