@@ -30,6 +30,22 @@ public abstract class Module
         return this;
     }
 
+    /// <summary>Does something with this tree in evaluation mode, and puts it back into the mode in which the module was. One thread at a time.</summary>
+    public T InEvaluation<T>(Func<T> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        bool training = IsTraining;
+        Train(false);
+        try
+        {
+            return work();
+        }
+        finally
+        {
+            Train(training);
+        }
+    }
+
     /// <summary>Chooses whether this module and everything below it trade time for memory in training: <see cref="IsCheckpointing"/>. Returns the module itself.</summary>
     public Module Checkpoint(bool checkpointing = true)
     {

@@ -61,19 +61,7 @@ public class SemanticModel(string name, Module network, Func<Tensor, SemanticLog
     /// <summary>Does something while the network is in evaluation mode, one thread at a time.</summary>
     protected T InEvaluation<T>(Func<T> work)
     {
-        lock (gate)
-        {
-            bool training = network.IsTraining;
-            network.Train(false);
-            try
-            {
-                return work();
-            }
-            finally
-            {
-                network.Train(training);
-            }
-        }
+        lock (gate) return network.InEvaluation(work);
     }
 
     public override Losses Loss(Batch batch)

@@ -39,19 +39,7 @@ internal sealed class DenseParts(Module network)
     /// <summary>Does something while the network is in evaluation mode, one thread at a time.</summary>
     public T InEvaluation<T>(Func<T> work)
     {
-        lock (gate)
-        {
-            bool training = network.IsTraining;
-            network.Train(false);
-            try
-            {
-                return work();
-            }
-            finally
-            {
-                network.Train(training);
-            }
-        }
+        lock (gate) return network.InEvaluation(work);
     }
 }
 
