@@ -2,11 +2,14 @@ namespace Delineate.Tensors.Kernels;
 
 /// <summary>
 /// The threads that share a kernel's work. Work comes as numbered pieces, cut by shapes alone and free of shared sums, so that the
-/// result has the same bits on any number of threads. A waiting thread spins for some 50 µs (a layer's gap), then sleeps.
+/// result has the same bits on any number of threads. Each thread begins with an equal share of neighbouring pieces, the same one in each kernel:
+/// what it wrote before is in its own caches, while a line that another core holds takes ten times as long to write. Who is done early takes
+/// pieces from the end of another's share. A waiting thread spins for some 50 µs (a layer's gap), then sleeps.
 /// </summary>
 public static class ThreadTeam
 {
     private const int SpinsBeforeSleep = 2000;
+    private const int ShareApart = 16;
     private static readonly Lock Busy = new();
     private static readonly List<Worker> Workers = [];
     private static int threads = Environment.ProcessorCount;
@@ -14,9 +17,11 @@ public static class ThreadTeam
     [ThreadStatic]
     private static bool inside;
 
+    // What is left of each thread's share, a line of the caches apart: pieces from the upper half of the number up to, not including, the lower.
+    private static long[] shares = new long[ShareApart];
+
     private static Action<int>? job;
-    private static int pieces;
-    private static int next;
+    private static int members;
     private static int running;
     private static Exception? failure;
 
@@ -38,12 +43,14 @@ public static class ThreadTeam
         }
         try
         {
-            int helpers = Math.Min(threads, count) - 1;
-            while (Workers.Count < helpers) Workers.Add(new Worker());
-            (job, pieces, next, failure) = (piece, count, 0, null);
-            Volatile.Write(ref running, helpers);
-            for (int i = 0; i < helpers; i++) Workers[i].Wake();
-            TakePieces();
+            members = Math.Min(threads, count);
+            while (Workers.Count < members - 1) Workers.Add(new Worker(Workers.Count + 1));
+            if (shares.Length < members * ShareApart) shares = new long[members * ShareApart];
+            for (int i = 0; i < members; i++) shares[i * ShareApart] = ((long)count * i / members << 32) + ((long)count * (i + 1) / members);
+            (job, failure) = (piece, null);
+            Volatile.Write(ref running, members - 1);
+            for (int i = 1; i < members; i++) Workers[i - 1].Wake();
+            TakePieces(0);
             var spin = default(SpinWait);
             while (Volatile.Read(ref running) > 0) spin.SpinOnce(sleep1Threshold: -1);
             job = null;
@@ -68,18 +75,22 @@ public static class ThreadTeam
         Run(count, i => range(i * size, (int)Math.Min(length, ((long)i + 1) * size)));
     }
 
-    private static void TakePieces()
+    private static void TakePieces(int member)
     {
         inside = true;
         try
         {
-            for (int i = Interlocked.Increment(ref next) - 1; i < pieces; i = Interlocked.Increment(ref next) - 1) job!(i);
+            for (int turn = 0; turn < members; turn++)
+            {
+                int owner = (member + turn) % members;
+                for (int i = Take(ref shares[owner * ShareApart], turn == 0); i >= 0; i = Take(ref shares[owner * ShareApart], turn == 0)) job!(i);
+            }
         }
         catch (Exception e)
         {
             // The first failure is the one that is reported; pieces that nobody has begun are left out.
             Interlocked.CompareExchange(ref failure, e, null);
-            Volatile.Write(ref next, int.MaxValue / 2);
+            for (int i = 0; i < members; i++) Interlocked.Exchange(ref shares[i * ShareApart], 0);
         }
         finally
         {
@@ -87,11 +98,30 @@ public static class ThreadTeam
         }
     }
 
+    /// <summary>The first piece that is left of a share or, for another thread than its owner, the last; −1 where none is left.</summary>
+    private static int Take(ref long share, bool isOwn)
+    {
+        long seen = Volatile.Read(ref share);
+        while (true)
+        {
+            int from = (int)(seen >> 32), to = (int)seen;
+            if (from >= to) return -1;
+            long before = Interlocked.CompareExchange(ref share, isOwn ? seen + (1L << 32) : seen - 1, seen);
+            if (before == seen) return isOwn ? from : to - 1;
+            seen = before;
+        }
+    }
+
     private sealed class Worker
     {
         private readonly ManualResetEventSlim wakeUp = new(false, SpinsBeforeSleep);
+        private readonly int member;
 
-        public Worker() => new Thread(Work) { IsBackground = true, Name = "delineate kernel" }.Start();
+        public Worker(int member)
+        {
+            this.member = member;
+            new Thread(Work) { IsBackground = true, Name = "delineate kernel" }.Start();
+        }
 
         public void Wake() => wakeUp.Set();
 
@@ -101,7 +131,7 @@ public static class ThreadTeam
             {
                 wakeUp.Wait();
                 wakeUp.Reset();
-                TakePieces();
+                TakePieces(member);
                 Interlocked.Decrement(ref running);
             }
         }

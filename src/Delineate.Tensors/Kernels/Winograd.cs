@@ -177,8 +177,9 @@ internal sealed unsafe class Winograd : ConvKernel
             return (EvenBlock(tiles.Count, Math.Clamp(fits, 24, 48), Tile.Rows), columns);
         }
         int most = (int)Math.Clamp(MostRound / (points * ((long)inputBlock + paddedOut)), 96, 480);
-        // Enough pieces for all threads; where they are cut changes no sum.
-        if (ReadsWeight) columns = Math.Min(columns, RoundUp((paddedOut + ThreadTeam.Threads - 1) / ThreadTeam.Threads, Tile.Columns));
+        // Enough pieces for all threads to end together; where they are cut changes no sum.
+        int pieces = ThreadTeam.Threads == 1 ? 1 : 4 * ThreadTeam.Threads;
+        if (ReadsWeight) columns = Math.Min(columns, RoundUp((paddedOut + pieces - 1) / pieces, Tile.Columns));
         return (EvenBlock(tiles.Count, most, Tile.Rows), columns);
     }
 

@@ -44,8 +44,6 @@ internal sealed unsafe class WinogradWeightGradient
         using Scratch scratch = Scratch.Floats(checked((int)(Points * (mapPlane + gradientPlane))));
         using Scratch sumScratch = Scratch.Floats(checked((int)(Points * sumPlane)));
         float* inputs = Pinned.Of(scratch), gradients = inputs + (Points * mapPlane), sums = Pinned.Of(sumScratch);
-        // What lies past the last channel is multiplied too, into sums that nobody reads: zeros are the fastest numbers to do that with.
-        if (mapRow - Apart > partChannels || gradientRow - Apart > g.OutChannels) scratch.Span.Clear();
         for (int from = 0; from < g.InChannels; from += partChannels) RunPart(map + from, Math.Min(partChannels, g.InChannels - from), dy, inputs, gradients, sums, dw + from);
     }
 
@@ -59,8 +57,8 @@ internal sealed unsafe class WinogradWeightGradient
             ThreadTeam.Run((count + TransformGroup - 1) / TransformGroup, group =>
             {
                 int at = group * TransformGroup, length = Math.Min(TransformGroup, count - at);
-                LaneLoop.Over(new PatchKernel<Winograd4.Input>(tiles, g.Padding, g.Input, new Map(map, g.InChannels), start + at, length, inputs + ((nint)at * mapRow), mapRow, mapPlane), channels);
-                LaneLoop.Over(new PatchKernel<Winograd4.Spread>(tiles, 0, g.Output, new Map(dy, g.OutChannels), start + at, length, gradients + ((nint)at * gradientRow), gradientRow, gradientPlane), g.OutChannels);
+                Transform<Winograd4.Input>(g.Padding, g.Input, new Map(map, g.InChannels), channels, start + at, length, inputs + ((nint)at * mapRow), mapRow, mapPlane);
+                Transform<Winograd4.Spread>(0, g.Output, new Map(dy, g.OutChannels), g.OutChannels, start + at, length, gradients + ((nint)at * gradientRow), gradientRow, gradientPlane);
             });
             ThreadTeam.Run(Points * columnPieces, piece =>
             {
@@ -81,6 +79,19 @@ internal sealed unsafe class WinogradWeightGradient
         long most = Math.Max(PartUnit, MostSums / ((long)Points * outChannels));
         int parts = (int)((inChannels + most - 1) / most);
         return parts == 1 ? inChannels : Winograd.RoundUp((inChannels + parts - 1) / parts, PartUnit);
+    }
+
+    /// <summary>Some tiles; in the first block with zeros behind the channels.</summary>
+    private void Transform<T>(Size2d padding, Size2d size, Map map, int channels, int first, int count, float* to, int row, nint plane)
+        where T : IAxisTransform
+    {
+        LaneLoop.Over(new PatchKernel<T>(tiles, padding, size, map, first, count, to, row, plane), channels);
+        // What lies past the last channel is multiplied too, into sums that nobody reads: zeros are the fastest numbers to do that with.
+        int tail = row - Apart - channels;
+        for (int point = 0; tail > 0 && first < blockTiles && point < Points; point++)
+        {
+            for (int tile = 0; tile < count; tile++) new Span<float>(to + (point * plane) + ((nint)tile * row) + channels, tail).Clear();
+        }
     }
 
     private void Multiply(int count, bool isFirst, float* input, int width, float* gradient, float* sum)

@@ -15,8 +15,8 @@ public static class TensorMemory
     private const long MostDropped = 128 << 20; // bytes that may wait for the garbage collector
     private const int StepsKept = 16; // outermost scopes after which an unused buffer is let go: images of changing sizes leave such buffers
 
-    // Free buffers by size; within a size the latest given back, which is likeliest in a cache, is taken first.
-    private static readonly SortedList<int, List<(float[] Array, long Step)>> Free = [];
+    // Free buffers by size; within a size the latest that the same thread gave back, which is likeliest in its caches, is taken first.
+    private static readonly SortedList<int, List<(float[] Array, long Step, int Thread)>> Free = [];
     private static long step;
     private static long dropped; // bytes let go of since the last full collection
     private static long inUse;
@@ -95,8 +95,8 @@ public static class TensorMemory
         lock (Gate)
         {
             int size = array.Length - Line;
-            if (!Free.TryGetValue(size, out List<(float[], long)>? list)) Free.Add(size, list = []);
-            list.Add((array, step));
+            if (!Free.TryGetValue(size, out List<(float[], long, int)>? list)) Free.Add(size, list = []);
+            list.Add((array, step, Environment.CurrentManagedThreadId));
             pooled += Bytes(array);
         }
     }
@@ -113,7 +113,7 @@ public static class TensorMemory
             step++;
             for (int i = Free.Count - 1; i >= 0; i--)
             {
-                List<(float[] Array, long Step)> list = Free.Values[i];
+                List<(float[] Array, long Step, int Thread)> list = Free.Values[i];
                 int old = 0;
                 while (old < list.Count && step - list[old].Step > StepsKept) dropped += Bytes(list[old++].Array);
                 if (old == 0) continue;
@@ -131,6 +131,7 @@ public static class TensorMemory
     /// <summary>The smallest free buffer of at least <paramref name="size"/> floats and at most twice as many, or null.</summary>
     private static float[]? TakeFree(int size)
     {
+        int thread = Environment.CurrentManagedThreadId;
         lock (Gate)
         {
             IList<int> sizes = Free.Keys;
@@ -143,10 +144,13 @@ public static class TensorMemory
             }
             for (int i = low; i < sizes.Count && sizes[i] <= 2L * size; i++)
             {
-                List<(float[] Array, long Step)> list = Free.Values[i];
+                List<(float[] Array, long Step, int Thread)> list = Free.Values[i];
                 if (list.Count == 0) continue;
-                float[] array = list[^1].Array;
-                list.RemoveAt(list.Count - 1);
+                int at = list.Count - 1;
+                while (at > 0 && list[at].Thread != thread) at--;
+                if (list[at].Thread != thread) at = list.Count - 1;
+                float[] array = list[at].Array;
+                list.RemoveAt(at);
                 pooled -= Bytes(array);
                 return array;
             }
