@@ -41,4 +41,16 @@ public class FuzzerTests
         var failure = Assert.ThrowsAny<XunitException>(() => Fuzzer.Run<IOException>(Corpus, 10, 3, _ => GC.KeepAlive(new byte[100_000]), _ => 50_000));
         Assert.Contains("50,000 are allowed", failure.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void An_input_that_is_slow_every_time_fails_and_one_that_was_held_up_once_does_not()
+    {
+        var limit = TimeSpan.FromMilliseconds(200);
+        int seen = 0;
+        FuzzReport report = Fuzzer.Run<IOException>(Corpus, 10, 3, _ => Thread.Sleep(seen++ == 4 ? 300 : 0), _ => 1 << 20, timeLimit: limit);
+        Assert.Equal((10, 11), (report.Accepted, seen));
+        var failure = Assert.ThrowsAny<XunitException>(() => Fuzzer.Run<IOException>(Corpus, 10, 3, _ => Thread.Sleep(300), _ => 1 << 20, timeLimit: limit));
+        Assert.Contains("input 0 of seed 3", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("and as long twice before", failure.Message, StringComparison.Ordinal);
+    }
 }

@@ -221,6 +221,8 @@ public sealed class PlanCache
 
         public BoundPlan Run => run;
 
+        public Arena Arena => arena;
+
         public void Dispose() => cache.Return(arena);
     }
 

@@ -68,10 +68,23 @@ public sealed class PlanCacheTests
         }
         Assert.Equal(2, parts.Count);
         Assert.Throws<ArgumentOutOfRangeException>(() => parts.Run([x], 2));
-        // One arena and one copy of the weights; two caches have two of each.
-        var another = new PlanCache(network, inputs => [network.Forward(inputs[0]) * 3f, inputs[0] + 1f]);
-        another.Run([x]);
-        Assert.InRange(parts.Bytes, 1, (int)(0.75 * (alone.Bytes + another.Bytes)));
+        // One arena, and one copy of the weights that both have in common.
+        Assert.Same(ArenaOf(parts, 0), ArenaOf(parts, 1));
+        Assert.NotSame(ArenaOf(parts, 0), ArenaOf(alone, 0));
+        Assert.Same(FirstWeights(parts, 0), FirstWeights(parts, 1));
+        Assert.NotSame(FirstWeights(parts, 0), FirstWeights(alone, 0));
+
+        Arena ArenaOf(PlanCache cache, int part)
+        {
+            using PlanCache.Lease lease = cache.Rent([x], leavesEnlargement: false, part);
+            return lease.Arena;
+        }
+
+        ConvWeights FirstWeights(PlanCache cache, int part)
+        {
+            using PlanCache.Lease lease = cache.Rent([x], leavesEnlargement: false, part);
+            return lease.Plan.Steps.OfType<ConvStep>().First().Packed!.Value.Weights;
+        }
     }
 
     [Fact]
