@@ -17,6 +17,14 @@ public abstract class Layer : Module
         return y;
     }
 
+    /// <summary>The layer and max(x, 0) after it. What lies between is given back at once, where the layer's own gradient does not ask for it.</summary>
+    public Tensor ForwardRelu(Tensor x)
+    {
+        Tensor y = Forward(x), z = y.Relu();
+        y.GiveBack();
+        return z;
+    }
+
     /// <summary>True for a layer that is worth computing twice to keep nothing but its input: see <see cref="Module.IsCheckpointing"/>.</summary>
     protected virtual bool IsBlock => false;
 

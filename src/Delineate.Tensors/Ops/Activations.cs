@@ -61,7 +61,7 @@ public static class Activations
         Tensor saved = TOp.SavesOutput ? y : x;
         return Autograd.Record(y, x, dy =>
         {
-            Tensor dx = Tensor.Empty(dy.Shape);
+            Tensor dx = dy.Block.IsUnshared ? dy : Tensor.Empty(dy.Shape);
             Elementwise.Zip(dy, saved, dx, new GradientOf<TOp>(op));
             return dx;
         }, read: [saved]);

@@ -34,7 +34,7 @@ public static class Indexing
                 }
             });
             return dx;
-        });
+        }, read: []);
     }
 
     /// <summary>
@@ -62,7 +62,7 @@ public static class Indexing
             Tensor dx = Tensor.Zeros(shape);
             for (int i = 0; i < chosen.Length; i++) dx.Span[Source(i)] += dy.Span[i];
             return dx;
-        });
+        }, read: []);
 
         int Source(int i) => (((i / (count * inner) * length) + chosen[i]) * inner) + (i % inner);
     }

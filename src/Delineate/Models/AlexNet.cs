@@ -41,8 +41,8 @@ public sealed class AlexNet : Layer
         Tensor pooled = Features(x).AdaptiveAvgPool2d(Pooled);
         // torchvision flattens channels first.
         Tensor y = pooled.Permute(0, 3, 1, 2).Reshape(x.Shape[0], features.OutChannels * Pooled * Pooled);
-        y = fc6.Forward(drop6.Forward(y)).Relu();
-        y = fc7.Forward(drop7.Forward(y)).Relu();
+        y = fc6.ForwardRelu(drop6.Forward(y));
+        y = fc7.ForwardRelu(drop7.Forward(y));
         return fc8.Forward(y);
     }
 }

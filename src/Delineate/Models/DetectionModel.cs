@@ -126,7 +126,9 @@ public sealed class DetectionModel : Model
         (Tensor objectness, Tensor anchorDeltas) = new RpnLoss(options.AnchorSamples, options.AnchorPositiveShare).Of(seen, Anchors.For(input.Images, seen.Pyramid), truths);
 
         RoiSamples[] samples = [.. truths.Select((truth, n) => RoiSamples.Draw(proposals[n], truth, options.BoxSamples, options.BoxPositiveShare))];
-        (Tensor logits, Tensor deltas) = network.Boxes(PyramidPooling.Pool(seen.Pyramid, [.. samples.Select(s => s.Boxes)], FasterRcnn.BoxSize));
+        Tensor pooled = PyramidPooling.Pool(seen.Pyramid, [.. samples.Select(s => s.Boxes)], FasterRcnn.BoxSize);
+        (Tensor logits, Tensor deltas) = network.Boxes(pooled);
+        pooled.GiveBack();
         (Tensor classes, Tensor boxDeltas) = RoiLoss.OfBoxes(logits, deltas, samples);
         List<(string Name, Tensor Value)> terms = [("loss_classifier", classes), ("loss_box_reg", boxDeltas)];
         float[][] objects = [.. samples.Select(s => s.PositiveBoxes())];

@@ -71,8 +71,8 @@ public sealed class FcnAlexNet : Layer
     protected override Tensor Apply(Tensor x)
     {
         Tensor y = features.Forward(x);
-        y = drop6.Forward(fc6.Forward(y).Relu());
-        y = drop7.Forward(fc7.Forward(y).Relu());
+        y = drop6.Forward(fc6.ForwardRelu(y));
+        y = drop7.Forward(fc7.ForwardRelu(y));
         y = upscore.Forward(scoreFr.Forward(y));
         return y.Slice(1, Crop, like: x).Slice(2, Crop, like: x);
     }

@@ -90,8 +90,8 @@ public sealed class FcnVgg : Layer
     protected override Tensor Apply(Tensor x)
     {
         Tensor[] pools = stages.Forward(x);
-        Tensor y = drop6.Forward(fc6.Forward(pools[4]).Relu());
-        y = drop7.Forward(fc7.Forward(y).Relu());
+        Tensor y = drop6.Forward(fc6.ForwardRelu(pools[4]));
+        y = drop7.Forward(fc7.ForwardRelu(y));
         y = scoreFr.Forward(y);
         if (scorePool4 is not null)
         {

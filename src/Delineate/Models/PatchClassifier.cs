@@ -91,8 +91,8 @@ public sealed class PatchClassifier : Layer
     protected override Tensor Apply(Tensor x)
     {
         Tensor y = x;
-        foreach (Conv2d conv in convolutions) y = conv.Forward(y).Relu().MaxPool2d(2);
-        return classifier.Forward(fc.Forward(y).Relu());
+        foreach (Conv2d conv in convolutions) y = conv.ForwardRelu(y).MaxPool2d(2);
+        return classifier.Forward(fc.ForwardRelu(y));
     }
 
     /// <summary>As many as the patch has room for; 0 where a pooling would leave a row out, or where it is too small for two.</summary>

@@ -52,8 +52,8 @@ public sealed class Vgg : Layer
         Tensor features = Features(x).AdaptiveAvgPool2d(Pooled);
         // torchvision flattens channels first.
         Tensor y = features.Permute(0, 3, 1, 2).Reshape(x.Shape[0], stages.OutChannels * Pooled * Pooled);
-        y = drop6.Forward(fc6.Forward(y).Relu());
-        y = drop7.Forward(fc7.Forward(y).Relu());
+        y = drop6.Forward(fc6.ForwardRelu(y));
+        y = drop7.Forward(fc7.ForwardRelu(y));
         return fc8.Forward(y);
     }
 }

@@ -37,6 +37,34 @@ public sealed class LayerTests
     }
 
     [Fact]
+    public void A_relu_after_a_layer_keeps_one_map_and_gives_the_same_bits()
+    {
+        var random = new Philox(1);
+        var conv = new Conv2d(random, 6, 16, 3, padding: 1);
+        Tensor x = GradCheck.Input([2, 9, 8, 6]);
+        (float[] apart, float[] apartGradient, long apartBytes) = Step(() => conv.Forward(x).Relu());
+        (float[] together, float[] gradient, long bytes) = Step(() => conv.ForwardRelu(x));
+        Assert.Equal(apart, together);
+        Assert.Equal(apartGradient, gradient);
+        Assert.InRange(bytes, 1, 0.75 * apartBytes);
+        using Autograd.NoGradScope quiet = Autograd.NoGrad();
+        Assert.Equal(apart, conv.ForwardRelu(x).ToArray());
+
+        (float[] Output, float[] Gradient, long Bytes) Step(Func<Tensor> forward)
+        {
+            conv.Weight.ZeroGrad();
+            TensorMemory.Trim(); // buffers of the right sizes, not larger ones that lie about
+            using MemoryScope scope = TensorMemory.Scope();
+            long before = TensorMemory.BytesInUse;
+            Tensor y = forward();
+            long bytes = TensorMemory.BytesInUse - before;
+            float[] output = y.ToArray();
+            (y * y).Sum().Backward();
+            return (output, conv.Weight.Gradient!.ToArray(), bytes);
+        }
+    }
+
+    [Fact]
     public void Batch_norm_learns_statistics_only_while_training()
     {
         var norm = new BatchNorm2d(3);

@@ -50,7 +50,7 @@ internal sealed class AlexNetFeatures
         Tensor y = x;
         foreach ((Conv2d conv, bool pools) in layers)
         {
-            y = conv.Forward(y).Relu();
+            y = conv.ForwardRelu(y);
             if (pools) y = y.MaxPool2d(3, 2, ceilMode: ceilMode);
         }
         scope?.PassOut(y);

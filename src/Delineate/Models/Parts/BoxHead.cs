@@ -14,7 +14,7 @@ internal sealed class TwoMlpHead : Layer
         fc7 = Child("fc7", new Linear(random, features, features));
     }
 
-    protected override Tensor Apply(Tensor x) => fc7.Forward(fc6.Forward(Flattened(x)).Relu()).Relu();
+    protected override Tensor Apply(Tensor x) => fc7.ForwardRelu(fc6.ForwardRelu(Flattened(x)));
 
     /// <summary>The values of each region in one row, channels first, as torchvision's weights expect them. [K, h, w, C] → [K, C·h·w].</summary>
     public static Tensor Flattened(Tensor x) => x.Permute(0, 3, 1, 2).Reshape([x.Shape[0], x.Shape.Product(1, 4)]);
@@ -36,7 +36,7 @@ internal sealed class ConvBoxHead : Layer
     protected override Tensor Apply(Tensor x)
     {
         foreach (ConvUnit unit in units) x = unit.Forward(x);
-        return fc.Forward(TwoMlpHead.Flattened(x)).Relu();
+        return fc.ForwardRelu(TwoMlpHead.Flattened(x));
     }
 }
 

@@ -27,8 +27,7 @@ internal sealed class ConvUnit : Layer
 
     protected override Tensor Apply(Tensor x)
     {
-        Tensor y = conv.Forward(x);
-        if (norm is not null) return norm.Forward(y, activation);
-        return activation == Activation.Relu ? y.Relu() : y;
+        if (norm is not null) return norm.Forward(conv.Forward(x), activation);
+        return activation == Activation.Relu ? conv.ForwardRelu(x) : conv.Forward(x);
     }
 }

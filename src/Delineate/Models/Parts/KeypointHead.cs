@@ -25,7 +25,7 @@ internal sealed class KeypointHead : Module
 
     public Tensor Forward(Tensor x)
     {
-        foreach (Conv2d conv in convs) x = conv.Forward(x).Relu();
+        foreach (Conv2d conv in convs) x = conv.ForwardRelu(x);
         return up.Forward(x).ResizeBilinear(2f);
     }
 }

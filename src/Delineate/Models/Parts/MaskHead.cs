@@ -22,5 +22,5 @@ internal sealed class MaskHead : Module
         logits = Child("mask_predictor.mask_fcn_logits", new Conv2d(random, channels, numClasses, 1, initializer: Init.KaimingNormalFanOut));
     }
 
-    public Tensor Forward(Tensor x) => logits.Forward(up.Forward(head.Forward(x)).Relu());
+    public Tensor Forward(Tensor x) => logits.Forward(up.ForwardRelu(head.Forward(x)));
 }

@@ -40,12 +40,13 @@ internal static class PyramidPooling
             parts.Add(pyramid[level].RoiAlign(rois, size, 1f / (FirstStride << level), Samples));
             foreach (int member in members[level]) places[member] = at++;
         }
-        return parts.Count switch
-        {
-            0 => Tensor.Empty([0, size, size, pyramid[0].Shape[3]]),
-            1 => parts[0],
-            _ => Tensor.Concat(parts.ToArray(), 0).IndexSelect(0, places),
-        };
+        if (parts.Count == 0) return Tensor.Empty([0, size, size, pyramid[0].Shape[3]]);
+        if (parts.Count == 1) return parts[0];
+        Tensor byLevel = Tensor.Concat(parts.ToArray(), 0);
+        foreach (Tensor part in parts) part.GiveBack();
+        Tensor pooled = byLevel.IndexSelect(0, places);
+        byLevel.GiveBack();
+        return pooled;
     }
 
     /// <summary>The regions of one image in an ONNX file. Maps [1, C, h, w], the largest first, and boxes [K, 4] → [K, C, size, size].</summary>

@@ -53,7 +53,7 @@ internal sealed class VggStages
         {
             using MemoryScope? scope = Autograd.IsEnabled ? null : TensorMemory.Scope();
             Tensor y = i == 0 ? x : pools[i - 1];
-            foreach ((Conv2d conv, BatchNorm2d? norm) in stages[i]) y = norm is null ? conv.Forward(y).Relu() : norm.Forward(conv.Forward(y), Activation.Relu);
+            foreach ((Conv2d conv, BatchNorm2d? norm) in stages[i]) y = norm is null ? conv.ForwardRelu(y) : norm.Forward(conv.Forward(y), Activation.Relu);
             pools[i] = y.MaxPool2d(2, ceilMode: ceilMode);
             scope?.PassOut(pools[i]);
         }
