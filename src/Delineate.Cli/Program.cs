@@ -25,6 +25,7 @@ internal static class Program
             ExportCommand.Create(),
             ModelsCommand.Create(),
             BenchCommand.Create(),
+            ExplainCommand.Create(),
             DataCommand.Create(),
             WeightsCommand.Create(),
         };

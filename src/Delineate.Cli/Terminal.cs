@@ -37,6 +37,15 @@ internal sealed class Terminal
         if (!json) output.Write(part);
     }
 
+    /// <summary>A line with Spectre's markup, never broken. Not printed with <c>--json</c>.</summary>
+    public void MarkedLine(string line)
+    {
+        if (!json) output.Write(new Markup(line + "\n") { Overflow = Overflow.Fold });
+    }
+
+    /// <summary>The columns that a drawn part has.</summary>
+    public int Width => output.Profile.Width;
+
     /// <summary>A remark for the person who watches; never part of the result.</summary>
     public void Note(string text)
     {
