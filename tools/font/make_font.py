@@ -14,7 +14,7 @@ import zlib
 from PIL import Image, ImageDraw, ImageFont
 
 SIZES = [12, 16, 24, 36]
-CHARACTERS = sorted([*range(0x20, 0x7F), *range(0xA0, 0x180), *map(ord, "€–—‘’“”…•−≥≤→")])
+CHARACTERS = sorted([*range(0x20, 0x7F), *range(0xA0, 0x180), *map(ord, "€–—‘’“”…•−≥≤→←↑↓₀₁₂₃₄ᵀ⌊⌋∞√ΣⁿΔ")])
 
 
 def glyph(font, code):

@@ -61,6 +61,9 @@ public sealed class Font
         return text[..length].TrimEnd() + Ellipsis;
     }
 
+    /// <summary>Whether a character has a sign of its own; others are drawn as a box.</summary>
+    public bool Has(char character) => glyphs.ContainsKey(character);
+
     internal Glyph Find(Rune rune)
     {
         if (glyphs.TryGetValue(rune.Value, out Glyph glyph)) return glyph;
