@@ -10,7 +10,7 @@ public abstract class Layer : Module
     public Tensor Forward(Tensor x)
     {
         if (Tracer.Current is { } tracer) return tracer.Within(this, x, Apply);
-        if (Autograd.IsEnabled) return IsCheckpointing && IsBlock ? Autograd.Checkpoint(Apply, x) : Apply(x);
+        if (Autograd.IsEnabled) return LayerOutputs.Show(this, IsCheckpointing && IsBlock ? Autograd.Checkpoint(Apply, x) : Apply(x));
         using MemoryScope scope = TensorMemory.Scope();
         Tensor y = Apply(x);
         scope.PassOut(y);
