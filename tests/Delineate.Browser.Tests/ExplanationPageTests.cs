@@ -8,7 +8,7 @@ namespace Delineate.Browser.Tests;
 
 public sealed class ExplanationPageTests(BrowserFixture browser) : IClassFixture<BrowserFixture>
 {
-    public static TheoryData<string> Topics => ["conv", "conv-transpose", "dilated-conv", "roi-align", "confusion-matrix"];
+    public static TheoryData<string> Topics => ["conv", "conv-transpose", "dilated-conv", "roi-align", "confusion-matrix", "fcn", "unet", "maskrcnn", "receptive-field", "sliding-window"];
 
     [BrowserTheory]
     [MemberData(nameof(Topics))]
@@ -22,9 +22,9 @@ public sealed class ExplanationPageTests(BrowserFixture browser) : IClassFixture
         await page.ClickAsync("#forth");
         Assert.Equal(2, await Shown(page));
         await page.Keyboard.PressAsync("ArrowRight");
-        Assert.Equal(3, await Shown(page));
+        Assert.Equal(Math.Min(3, last), await Shown(page));
         await page.Keyboard.PressAsync("ArrowLeft");
-        await page.ClickAsync("#back");
+        await page.Keyboard.PressAsync("ArrowLeft");
         Assert.Equal(1, await Shown(page));
         Assert.True(await page.IsDisabledAsync("#back"));
         await page.Keyboard.PressAsync("End");
@@ -140,6 +140,9 @@ public sealed class ExplanationPageTests(BrowserFixture browser) : IClassFixture
         "conv-transpose" => ConvTransposeTopic.Explain(ConvTransposeTopic.Default),
         "dilated-conv" => DilatedConvTopic.Explain(DilatedConvTopic.Default),
         "roi-align" => RoiAlignTopic.Explain(new RoiOptions()),
+        "fcn" or "unet" or "maskrcnn" => NetworkTopic.Explain(topic, new NetworkOptions()),
+        "receptive-field" => ReceptiveFieldTopic.Explain(new ReceptiveFieldOptions { Model = "fcn_resnet18", Input = 65, Seeds = 1 }),
+        "sliding-window" => SlidingWindowTopic.Explain(new SlidingWindowOptions()),
         _ => ConfusionMatrixTopic.Explain(new ConfusionOptions()),
     };
 

@@ -11,7 +11,7 @@ namespace Delineate.Tests.Explain;
 /// <summary>What an explanation looks like as a page, as JSON and as pictures.</summary>
 public sealed partial class SurfacesTests
 {
-    public static TheoryData<string> Topics => ["conv", "conv-transpose", "dilated-conv", "roi-align", "confusion-matrix"];
+    public static TheoryData<string> Topics => ["conv", "conv-transpose", "dilated-conv", "roi-align", "confusion-matrix", "fcn", "unet", "maskrcnn", "receptive-field", "sliding-window"];
 
     internal static Explanation Of(string topic) => topic switch
     {
@@ -19,6 +19,9 @@ public sealed partial class SurfacesTests
         "conv-transpose" => ConvTransposeTopic.Explain(ConvTransposeTopic.Default),
         "dilated-conv" => DilatedConvTopic.Explain(DilatedConvTopic.Default),
         "roi-align" => RoiAlignTopic.Explain(new RoiOptions()),
+        "fcn" or "unet" or "maskrcnn" => NetworkTopic.Explain(topic, new NetworkOptions()),
+        "receptive-field" => ReceptiveFieldTopic.Explain(new ReceptiveFieldOptions { Model = "fcn_resnet18", Input = 65, Seeds = 1 }),
+        "sliding-window" => SlidingWindowTopic.Explain(new SlidingWindowOptions()),
         _ => ConfusionMatrixTopic.Explain(new ConfusionOptions()),
     };
 

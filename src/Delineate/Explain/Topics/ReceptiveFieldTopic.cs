@@ -18,6 +18,9 @@ public sealed record ReceptiveFieldOptions
     /// <summary>Networks of random weights that the measurement is averaged over.</summary>
     public int Seeds { get; init; } = 3;
 
+    /// <summary>Told before each of them how many are done, of how many.</summary>
+    public Action<int, int>? Progress { get; init; }
+
     /// <summary>What the network is built with.</summary>
     public ModelOptions Network { get; init; } = new();
 }
@@ -112,6 +115,7 @@ public static class ReceptiveFieldTopic
         (int Row, int Column) place = (Place(rows[last], output[1], options.Input.Height), Place(columns[last], output[2], options.Input.Width));
         for (int seed = 1; seed <= options.Seeds; seed++)
         {
+            options.Progress?.Invoke(seed - 1, options.Seeds);
             Module network = Network(options, (ulong)seed);
             Matrix energy = EffectiveField.Energy(network, EffectiveField.Forward(network), (Layer)At(network, path), place, options.Input, (ulong)seed);
             double all = energy.Values.Sum();
