@@ -20,9 +20,11 @@ public static class ExplanationPictures
         int y = Margin + (title.Length * head.LineHeight) + 8 + (text.Length * font.LineHeight) + Gap;
         var places = new List<(Image Part, int Top, int Left)>();
         int x = Margin, row = 0;
-        foreach (Image part in parts)
+        for (int i = 0; i < parts.Length; i++)
         {
-            if (x > Margin && x + part.Width > width - Margin) (x, y, row) = (Margin, y + row + Gap, 0);
+            Image part = parts[i];
+            bool isLine = IsLine(shown.Exhibits[i]) || (i > 0 && IsLine(shown.Exhibits[i - 1])); // a line stands alone
+            if (x > Margin && (isLine || x + part.Width > width - Margin)) (x, y, row) = (Margin, y + row + Gap, 0);
             places.Add((part, y, x));
             (x, row) = (x + part.Width + Gap, Math.Max(row, part.Height));
         }
@@ -35,6 +37,8 @@ public static class ExplanationPictures
         foreach ((Image part, int top, int left) in places) canvas.Paste(part, top, left);
         return image;
     }
+
+    private static bool IsLine(Exhibit exhibit) => exhibit is Exhibit.Working or Exhibit.Line;
 
     private static Image Draw(Exhibit exhibit, Sheet sheet) => exhibit switch
     {
