@@ -51,7 +51,7 @@ public sealed partial class SurfacesTests
         foreach (Words words in (Words[])[explained.Title, explained.Summary, .. explained.Steps.SelectMany(s => (Words[])[s.Title, s.Text])])
         {
             Assert.DoesNotContain(words.English, c => c >= 0x2E80);
-            if (words.English.Any(char.IsAsciiLetterLower)) Assert.Contains(words.Chinese, c => c >= 0x2E80);
+            if (words.English.Contains(' ')) Assert.Contains(words.Chinese, c => c >= 0x2E80); // others are names
         }
     }
 
