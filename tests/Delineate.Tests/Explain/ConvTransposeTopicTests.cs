@@ -19,6 +19,13 @@ public sealed class ConvTransposeTopicTests
     }
 
     [Fact]
+    public void With_input_and_kernel_exchanged_the_stamps_are_the_other_s()
+    {
+        Explanation explained = ConvTransposeTopic.Explain(new WindowOptions { Input = Matrix.Counting(2, 2, 5), Kernel = Matrix.Counting(2, 2, 1), Stride = 2 });
+        Assert.All(Views, view => Assert.Equal([5, 10, 6, 12, 15, 20, 18, 24, 7, 14, 8, 16, 21, 28, 24, 32], explained.ValuesOf(view)));
+    }
+
+    [Fact]
     public void Without_options_it_is_the_example_at_stride_2() =>
         Assert.Contains("output 4×4: 5 6 10 12 7 8 14 16 15 18 20 24 21 24 28 32", ConvTransposeTopic.Explain(ConvTransposeTopic.Default).Summary.English, StringComparison.Ordinal);
 
