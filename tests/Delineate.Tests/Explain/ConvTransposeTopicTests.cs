@@ -90,6 +90,14 @@ public sealed class ConvTransposeTopicTests
         Assert.Equal(3, ConvTransposeTopic.Bilinear(1).Values.Count + 2);
     }
 
+    [Fact]
+    public void A_small_output_that_padding_cut_from_a_huge_map_is_not_enlarged()
+    {
+        Explanation explained = ConvTransposeTopic.Explain(ConvTransposeTopic.Default with { Input = Matrix.Counting(9, 9), Stride = 1024, Padding = 4096 });
+        Assert.Contains("output 2×2", explained.Summary.English, StringComparison.Ordinal);
+        Assert.DoesNotContain(explained.Steps, s => s.Title.English == "Bilinear initialisation");
+    }
+
     [Theory]
     [InlineData(2, 0, 2, "output padding must be smaller than stride or dilation")]
     [InlineData(2, 4, 0, "the output would have no pixel: (H − 1)·s − 2·p + d·(k − 1) + o + 1 = (2 − 1)·2 − 2·4 + 1·(2 − 1) + 0 + 1 = -4; it must be at least 1")]

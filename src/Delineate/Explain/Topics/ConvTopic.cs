@@ -34,9 +34,7 @@ public static class ConvTopic
         Grid x = sheet.Give("X", InputTitle, options.Input), k = sheet.Give("K", KernelTitle, options.Kernel);
         steps.Add(new Step(SizesTitle, SizesText, [.. sizes, Plain(x), Plain(k)]));
         Grid padded = options.Padding == 0 ? x : Padded(sheet, x, options.Padding);
-        IReadOnlyList<(int A, int B)> Window(int r, int c) => [.. from i in Enumerable.Range(0, k.Height)
-            from j in Enumerable.Range(0, k.Width)
-            select (padded[(r * options.Stride) + (i * options.Dilation), (c * options.Stride) + (j * options.Dilation)], k[i, j])];
+        IReadOnlyList<(int A, int B)> Window(int r, int c) => Products(options, padded, k, r, c);
 
         Grid y = sheet.Compute("Y", OutputTitle, height, width, (r, c) => new Formula.Products(Window(r, c)));
         int shown = Math.Min(MostSteps, y.Height * y.Width);

@@ -62,7 +62,7 @@ public static class ConvTransposeTopic
             steps.Add(new Step(SizesTitle, sizesText, [.. sizes, Picture(options.Input, InputTitle), Picture(options.Kernel, KernelTitle), Picture(naive, OutputTitle)]));
         }
         steps.Add(Checkerboard(sheet, options, height, width));
-        steps.Add(BilinearStart(options));
+        if (BilinearStart(options) is { } start) steps.Add(start);
         return new Explanation("conv-transpose", title, summary, sheet, steps);
     }
 
@@ -209,12 +209,13 @@ public static class ConvTransposeTopic
         static int[] Along(int kernel, WindowOptions o) => [.. Enumerable.Range(0, o.Stride).Select(phase => Enumerable.Range(0, kernel).Count(i => ((i * o.Dilation) - phase) % o.Stride == 0))];
     }
 
-    /// <summary>What the layer is set to before it has learned anything: enlargement by its stride.</summary>
-    private static Step BilinearStart(WindowOptions o)
+    /// <summary>What the layer is set to before it has learned anything: enlargement by its stride; null where that would be too large to show.</summary>
+    private static Step? BilinearStart(WindowOptions o)
     {
         Matrix kernel = Bilinear(o.Stride);
         int padding = o.Stride / 2; // so that the output is stride times the input
-        WindowOptions enlarge = o with { Kernel = kernel, Padding = padding, Dilation = 1, OutputPadding = o.Stride % 2 == 1 && o.Stride > 1 ? 0 : 0 };
+        WindowOptions enlarge = o with { Kernel = kernel, Padding = padding, Dilation = 1, OutputPadding = 0 };
+        if (!enlarge.IsWithinBounds(isTransposed: true)) return null; // the padding asked for may have made a small output of a large one
         Matrix enlarged = Stamped(enlarge, enlarge.Input, enlarge.Kernel);
         Agree(enlarged, Library(enlarge.InputTensor, enlarge));
         return new Step(

@@ -70,9 +70,7 @@ public static class DilatedConvTopic
     {
         Grid x = sheet.Give("X", InputTitle, o.Input), k = sheet.Give("K", KernelTitle, o.Kernel);
         Grid padded = o.Padding == 0 ? x : Padded(sheet, x, o.Padding);
-        IReadOnlyList<(int A, int B)> Window(int r, int c) => [.. from i in Enumerable.Range(0, k.Height)
-            from j in Enumerable.Range(0, k.Width)
-            select (padded[(r * o.Stride) + (i * o.Dilation), (c * o.Stride) + (j * o.Dilation)], k[i, j])];
+        IReadOnlyList<(int A, int B)> Window(int r, int c) => Products(o, padded, k, r, c);
         Grid y = sheet.Compute("Y", OutputTitle, height, width, (r, c) => new Formula.Products(Window(r, c)));
         sheet.Check(y, library);
         // Corner, middle, and what lies between: the window walks as any other.

@@ -60,6 +60,11 @@ internal static class Shown
         "Xp", new Words("X with padding", "填充后的 X"), x.Height + (2 * padding), x.Width + (2 * padding), (r, c) =>
             r >= padding && r < padding + x.Height && c >= padding && c < padding + x.Width ? new Formula.Weighted([(1, x[r - padding, c - padding])]) : new Formula.Given(0));
 
+    /// <summary>What a convolution multiplies for one output: the padded input's cells under its window, each with the kernel's cell on it.</summary>
+    public static IReadOnlyList<(int A, int B)> Products(WindowOptions o, Grid padded, Grid k, int row, int column) => [.. from i in Enumerable.Range(0, k.Height)
+        from j in Enumerable.Range(0, k.Width)
+        select (padded[(row * o.Stride) + (i * o.Dilation), (column * o.Stride) + (j * o.Dilation)], k[i, j])];
+
     /// <summary>The cells of a padded grid that padding put in.</summary>
     public static IEnumerable<int> Filling(WindowOptions o, Grid padded) => padded.Cells.Where((_, i) =>
         i / padded.Width < o.Padding || i / padded.Width >= padded.Height - o.Padding || i % padded.Width < o.Padding || i % padded.Width >= padded.Width - o.Padding);

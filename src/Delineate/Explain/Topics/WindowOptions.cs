@@ -66,13 +66,20 @@ public sealed record WindowOptions
             ? isTransposed ? TransposedFormula(Input.Height, Kernel.Height) : ConvolvedFormula(Input.Height, Kernel.Height)
             : isTransposed ? TransposedFormula(Input.Width, Kernel.Width) : ConvolvedFormula(Input.Width, Kernel.Width);
         Need(height >= 1 && width >= 1, $"the output would have no pixel: {formula}; it must be at least 1");
-        long windows = isTransposed ? Input.Values.Count : (long)height * width;
-        Need((long)height * width <= MostGiven && windows * Kernel.Values.Count <= MostProducts, $"that is more than can be explained: {(long)height * width} outputs, {windows * Kernel.Values.Count} products");
+        Need(IsWithinBounds(isTransposed), $"that is more than can be explained: {(long)height * width} outputs of at most {MostGiven}, from at most {MostProducts} products");
 
         static void Need(bool holds, string rule)
         {
             if (!holds) throw new ExplainException(rule);
         }
+    }
+
+    /// <summary>Whether it has no more outputs and products than can be explained.</summary>
+    internal bool IsWithinBounds(bool isTransposed)
+    {
+        (int height, int width) = isTransposed ? Transposed : Convolved;
+        long outputs = (long)height * width, windows = isTransposed ? Input.Values.Count : outputs;
+        return outputs <= MostGiven && windows * Kernel.Values.Count <= MostProducts;
     }
 
     private int Convolve(int length, int kernel) => (int)(Math.Floor((length + (2.0 * Padding) - ((double)Dilation * (kernel - 1)) - 1) / Stride) + 1);
