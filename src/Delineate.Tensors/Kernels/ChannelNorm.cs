@@ -58,17 +58,20 @@ internal static unsafe class ChannelNorm
         });
     }
 
-    /// <summary>y = act((x − mean) · scale + shift + residual). From the last rows to the first: the last are what the sums left in the cache.</summary>
+    /// <summary>y = act((x − mean) · scale + shift + residual). From each thread's last rows to its first: the last are what the sums left in its caches.</summary>
     public static void Apply(float* x, int rows, int channels, ChannelAffine affine, float* residual, Activation activation, float* y)
     {
         int pieceRows = Math.Max(1, PassGrain / channels);
         bool past = LaneLoop.IsPastCaches((long)rows * channels, channels);
-        ThreadTeam.Ranges(rows, pieceRows, (fromEnd, toEnd) =>
-        {
-            int from = rows - toEnd, to = rows - fromEnd;
-            long at = (long)from * channels;
-            LaneLoop.Over(new ApplyKernel(x + at, to - from, channels, affine, residual is null ? null : residual + at, activation, y + at, past), channels);
-        });
+        ThreadTeam.Ranges(
+            rows,
+            pieceRows,
+            (from, to) =>
+            {
+                long at = (long)from * channels;
+                LaneLoop.Over(new ApplyKernel(x + at, to - from, channels, affine, residual is null ? null : residual + at, activation, y + at, past), channels);
+            },
+            backwards: true);
     }
 
     /// <summary>Σ g and Σ g · (x − mean) of every column, where g is the gradient that the activation let through.</summary>
@@ -111,13 +114,16 @@ internal static unsafe class ChannelNorm
     {
         int pieceRows = Math.Max(1, PassGrain / channels);
         bool past = LaneLoop.IsPastCaches((long)rows * channels, channels);
-        ThreadTeam.Ranges(rows, pieceRows, (fromEnd, toEnd) =>
-        {
-            int from = rows - toEnd, to = rows - fromEnd;
-            long at = (long)from * channels;
-            var kernel = new GradientInputKernel(gradient.Skip(from, 0, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at, past && !gradient.IsOf(dx), past && !gradient.IsOf(dResidual));
-            LaneLoop.Over(kernel, channels);
-        });
+        ThreadTeam.Ranges(
+            rows,
+            pieceRows,
+            (from, to) =>
+            {
+                long at = (long)from * channels;
+                var kernel = new GradientInputKernel(gradient.Skip(from, 0, channels), to - from, channels, a, b, c, dx is null ? null : dx + at, dResidual is null ? null : dResidual + at, past && !gradient.IsOf(dx), past && !gradient.IsOf(dResidual));
+                LaneLoop.Over(kernel, channels);
+            },
+            backwards: true);
     }
 
     private static int PieceRows(int rows, int channels) => Math.Max(Math.Max(1, SumGrain / channels), (rows + MostPieces - 1) / MostPieces);

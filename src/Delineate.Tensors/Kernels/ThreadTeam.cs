@@ -4,7 +4,7 @@ namespace Delineate.Tensors.Kernels;
 /// The threads that share a kernel's work. Work comes as numbered pieces, cut by shapes alone and free of shared sums, so that the
 /// result has the same bits on any number of threads. Each thread begins with an equal share of neighbouring pieces, the same one in each kernel:
 /// what it wrote before is in its own caches, while a line that another core holds takes ten times as long to write. Who is done early takes
-/// pieces from the end of another's share. A waiting thread spins for some 50 µs (a layer's gap), then sleeps.
+/// the pieces of another's share that it would come to last. A waiting thread spins for some 50 µs (a layer's gap), then sleeps.
 /// </summary>
 public static class ThreadTeam
 {
@@ -21,6 +21,7 @@ public static class ThreadTeam
     private static long[] shares = new long[ShareApart];
 
     private static Action<int>? job;
+    private static bool isBackwards;
     private static int members;
     private static int running;
     private static Exception? failure;
@@ -32,13 +33,16 @@ public static class ThreadTeam
         set => threads = Math.Clamp(value, 1, 256);
     }
 
-    /// <summary>Runs <paramref name="piece"/>(0 … <paramref name="count"/> − 1), in any order and on any thread of the team, and returns when all are done.</summary>
-    public static void Run(int count, Action<int> piece)
+    /// <summary>
+    /// Runs <paramref name="piece"/>(0 … <paramref name="count"/> − 1) on any thread of the team and returns when all are done. A thread goes through
+    /// its share from the first piece to the last, or backwards: the last are what the kernel before left in its caches.
+    /// </summary>
+    public static void Run(int count, Action<int> piece, bool backwards = false)
     {
         if (count <= 1 || threads == 1 || inside || !Busy.TryEnter())
         {
             // One piece, one thread, a kernel within a kernel, or another thread has the team: do it here.
-            for (int i = 0; i < count; i++) piece(i);
+            for (int i = 0; i < count; i++) piece(backwards ? count - 1 - i : i);
             return;
         }
         try
@@ -47,7 +51,7 @@ public static class ThreadTeam
             while (Workers.Count < members - 1) Workers.Add(new Worker(Workers.Count + 1));
             if (shares.Length < members * ShareApart) shares = new long[members * ShareApart];
             for (int i = 0; i < members; i++) shares[i * ShareApart] = ((long)count * i / members << 32) + ((long)count * (i + 1) / members);
-            (job, failure) = (piece, null);
+            (job, isBackwards, failure) = (piece, backwards, null);
             Volatile.Write(ref running, members - 1);
             for (int i = 1; i < members; i++) Workers[i - 1].Wake();
             TakePieces(0);
@@ -63,7 +67,7 @@ public static class ThreadTeam
     }
 
     /// <summary>Cuts 0 … <paramref name="length"/> − 1 into pieces of about <paramref name="grain"/> items and runs <paramref name="range"/>(from, to) on each.</summary>
-    public static void Ranges(int length, int grain, Action<int, int> range)
+    public static void Ranges(int length, int grain, Action<int, int> range, bool backwards = false)
     {
         int size = Math.Max(1, grain);
         int count = (int)(((long)length + size - 1) / size);
@@ -72,7 +76,7 @@ public static class ThreadTeam
             if (length > 0) range(0, length);
             return;
         }
-        Run(count, i => range(i * size, (int)Math.Min(length, ((long)i + 1) * size)));
+        Run(count, i => range(i * size, (int)Math.Min(length, ((long)i + 1) * size)), backwards);
     }
 
     private static void TakePieces(int member)
@@ -83,7 +87,8 @@ public static class ThreadTeam
             for (int turn = 0; turn < members; turn++)
             {
                 int owner = (member + turn) % members;
-                for (int i = Take(ref shares[owner * ShareApart], turn == 0); i >= 0; i = Take(ref shares[owner * ShareApart], turn == 0)) job!(i);
+                bool fromStart = (turn == 0) != isBackwards;
+                for (int i = Take(ref shares[owner * ShareApart], fromStart); i >= 0; i = Take(ref shares[owner * ShareApart], fromStart)) job!(i);
             }
         }
         catch (Exception e)
@@ -98,16 +103,16 @@ public static class ThreadTeam
         }
     }
 
-    /// <summary>The first piece that is left of a share or, for another thread than its owner, the last; −1 where none is left.</summary>
-    private static int Take(ref long share, bool isOwn)
+    /// <summary>The first or the last piece that is left of a share, the owner at one end and the others at the other; −1 where none is left.</summary>
+    private static int Take(ref long share, bool fromStart)
     {
         long seen = Volatile.Read(ref share);
         while (true)
         {
             int from = (int)(seen >> 32), to = (int)seen;
             if (from >= to) return -1;
-            long before = Interlocked.CompareExchange(ref share, isOwn ? seen + (1L << 32) : seen - 1, seen);
-            if (before == seen) return isOwn ? from : to - 1;
+            long before = Interlocked.CompareExchange(ref share, fromStart ? seen + (1L << 32) : seen - 1, seen);
+            if (before == seen) return fromStart ? from : to - 1;
             seen = before;
         }
     }

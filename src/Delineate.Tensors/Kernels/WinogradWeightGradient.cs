@@ -15,6 +15,9 @@ internal sealed unsafe class WinogradWeightGradient
     private const int TransformGroup = 12;
     private const long MostSums = 12 << 20; // floats: transforming dy again for every part costs little beside the products
     private const int PartUnit = 256;
+    private const int MostGroups = 8;
+    private const long MostGroupSums = 3 << 20; // floats, those of all groups together
+    private const int LeastGroupTiles = 192;
 
     private readonly ConvGeometry g;
     private readonly WinogradTiles tiles;
@@ -23,6 +26,7 @@ internal sealed unsafe class WinogradWeightGradient
     private readonly nint mapPlane, gradientPlane, sumPlane;
     private readonly int partChannels;
     private readonly int columnBlock;
+    private readonly int groups;
 
     public WinogradWeightGradient(ConvGeometry g)
     {
@@ -32,45 +36,63 @@ internal sealed unsafe class WinogradWeightGradient
         partChannels = PartOf(g.InChannels, g.OutChannels);
         int padded = GatherProduct.Padded(partChannels);
         (mapRow, gradientRow, sumRow) = (padded + Apart, Winograd.RoundUp(Winograd.RoundUp(g.OutChannels, Tile.Rows), 16) + Apart, padded + Apart);
-        int most = (int)Math.Clamp((3L << 20) / (Points * ((long)g.InChannels + g.OutChannels)), 96, 480);
-        blockTiles = Winograd.EvenBlock(tiles.Count, most, Tile.Rows);
-        (mapPlane, gradientPlane) = (((nint)blockTiles * mapRow) + Apart, ((nint)blockTiles * gradientRow) + Apart);
         sumPlane = ((nint)Winograd.RoundUp(g.OutChannels, Tile.Rows) * sumRow) + Apart;
+        groups = (int)Math.Clamp(Math.Min(MostGroupSums / (Points * sumPlane), tiles.Count / LeastGroupTiles), 1, MostGroups);
+        int most = (int)Math.Clamp((groups > 1 ? 1L << 20 : 3L << 20) / (Points * ((long)g.InChannels + g.OutChannels)), 96, 480);
+        blockTiles = Winograd.EvenBlock((tiles.Count + groups - 1) / groups, most, Tile.Rows);
+        (mapPlane, gradientPlane) = (((nint)blockTiles * mapRow) + Apart, ((nint)blockTiles * gradientRow) + Apart);
         columnBlock = Math.Min(padded, 256 / Tile.Columns * Tile.Columns);
     }
 
     public void Run(float* map, float* dy, float* dw)
     {
-        using Scratch scratch = Scratch.Floats(checked((int)(Points * (mapPlane + gradientPlane))));
-        using Scratch sumScratch = Scratch.Floats(checked((int)(Points * sumPlane)));
-        float* inputs = Pinned.Of(scratch), gradients = inputs + (Points * mapPlane), sums = Pinned.Of(sumScratch);
-        for (int from = 0; from < g.InChannels; from += partChannels) RunPart(map + from, Math.Min(partChannels, g.InChannels - from), dy, inputs, gradients, sums, dw + from);
+        using Scratch scratch = Scratch.Floats(checked((int)(groups * Points * sumPlane)));
+        float* sums = Pinned.Of(scratch);
+        for (int from = 0; from < g.InChannels; from += partChannels) RunPart(map + from, Math.Min(partChannels, g.InChannels - from), dy, sums, dw + from);
     }
 
     /// <summary>The gradient of the weights of <paramref name="channels"/> input channels, the first of which <paramref name="map"/> and <paramref name="dw"/> point to.</summary>
-    private void RunPart(float* map, int channels, float* dy, float* inputs, float* gradients, float* sums, float* dw)
+    private void RunPart(float* map, int channels, float* dy, float* sums, float* dw)
     {
-        int columns = GatherProduct.Padded(channels), columnPieces = (columns + columnBlock - 1) / columnBlock;
-        for (int first = 0; first < tiles.Count; first += blockTiles)
+        int groupTiles = (tiles.Count + groups - 1) / groups;
+        void RunGroup(int group) => SumTiles(map, channels, dy, group * groupTiles, Math.Min(tiles.Count, (group + 1) * groupTiles), sums + (group * Points * sumPlane));
+        // A thread that has a group to itself multiplies what it transformed; with more threads than groups they share each of them.
+        if (ThreadTeam.Threads <= groups) ThreadTeam.Run(groups, RunGroup);
+        else for (int group = 0; group < groups; group++) RunGroup(group);
+        ThreadTeam.Ranges(g.OutChannels, 4, (from, to) =>
         {
-            int start = first, count = Math.Min(blockTiles, tiles.Count - first);
+            for (int co = from; co < to; co++)
+            {
+                float* row = sums + ((nint)co * sumRow);
+                LaneLoop.Over(new GroupsKernel(row, sumPlane, groups), channels);
+                LaneLoop.Over(new TapsKernel(row, sumPlane, dw + ((nint)co * 9 * g.InChannels), g.InChannels), channels);
+            }
+        });
+    }
+
+    /// <summary>The products of the tiles from <paramref name="begin"/> to <paramref name="end"/>, summed.</summary>
+    private void SumTiles(float* map, int channels, float* dy, int begin, int end, float* sums)
+    {
+        using Scratch scratch = Scratch.Floats(checked((int)(Points * (mapPlane + gradientPlane))));
+        float* inputs = Pinned.Of(scratch), gradients = inputs + (Points * mapPlane);
+        int columns = GatherProduct.Padded(channels), columnPieces = (columns + columnBlock - 1) / columnBlock;
+        for (int first = begin; first < end; first += blockTiles)
+        {
+            int start = first, count = Math.Min(blockTiles, end - first);
+            bool isFirst = first == begin;
             ThreadTeam.Run((count + TransformGroup - 1) / TransformGroup, group =>
             {
                 int at = group * TransformGroup, length = Math.Min(TransformGroup, count - at);
-                Transform<Winograd4.Input>(g.Padding, g.Input, new Map(map, g.InChannels), channels, start + at, length, inputs + ((nint)at * mapRow), mapRow, mapPlane);
-                Transform<Winograd4.Spread>(0, g.Output, new Map(dy, g.OutChannels), g.OutChannels, start + at, length, gradients + ((nint)at * gradientRow), gradientRow, gradientPlane);
+                Transform<Winograd4.Input>(g.Padding, g.Input, new Map(map, g.InChannels), channels, start + at, length, isFirst, inputs + ((nint)at * mapRow), mapRow, mapPlane);
+                Transform<Winograd4.Spread>(0, g.Output, new Map(dy, g.OutChannels), g.OutChannels, start + at, length, isFirst, gradients + ((nint)at * gradientRow), gradientRow, gradientPlane);
             });
             ThreadTeam.Run(Points * columnPieces, piece =>
             {
                 (int point, int part) = Math.DivRem(piece, columnPieces);
                 int column = part * columnBlock;
-                Multiply(count, start == 0, inputs + (point * mapPlane) + column, Math.Min(columnBlock, columns - column), gradients + (point * gradientPlane), sums + (point * sumPlane) + column);
+                Multiply(count, isFirst, inputs + (point * mapPlane) + column, Math.Min(columnBlock, columns - column), gradients + (point * gradientPlane), sums + (point * sumPlane) + column);
             });
         }
-        ThreadTeam.Ranges(g.OutChannels, 4, (from, to) =>
-        {
-            for (int co = from; co < to; co++) LaneLoop.Over(new TapsKernel(sums + ((nint)co * sumRow), sumPlane, dw + ((nint)co * 9 * g.InChannels), g.InChannels), channels);
-        });
     }
 
     /// <summary>Input channels whose sums are kept at a time: all, or equal parts in whole units.</summary>
@@ -82,13 +104,13 @@ internal sealed unsafe class WinogradWeightGradient
     }
 
     /// <summary>Some tiles; in the first block with zeros behind the channels.</summary>
-    private void Transform<T>(Size2d padding, Size2d size, Map map, int channels, int first, int count, float* to, int row, nint plane)
+    private void Transform<T>(Size2d padding, Size2d size, Map map, int channels, int first, int count, bool clearsTail, float* to, int row, nint plane)
         where T : IAxisTransform
     {
         LaneLoop.Over(new PatchKernel<T>(tiles, padding, size, map, first, count, to, row, plane), channels);
         // What lies past the last channel is multiplied too, into sums that nobody reads: zeros are the fastest numbers to do that with.
         int tail = row - Apart - channels;
-        for (int point = 0; tail > 0 && first < blockTiles && point < Points; point++)
+        for (int point = 0; clearsTail && tail > 0 && point < Points; point++)
         {
             for (int tile = 0; tile < count; tile++) new Span<float>(to + (point * plane) + ((nint)tile * row) + channels, tail).Clear();
         }
@@ -105,6 +127,27 @@ internal sealed unsafe class WinogradWeightGradient
                 float* left = gradient + row;
                 Tile.Run(count, left, 1, gradientRow, input + c, mapRow, isFirst ? zeros : to, isFirst ? 0 : sumRow, zeros, float.NegativeInfinity, to, sumRow, left + Tile.Rows, gradientRow);
             }
+        }
+    }
+
+    /// <summary>The sums of all groups, added to the first one's.</summary>
+    private readonly struct GroupsKernel(float* sums, nint plane, int groups) : ILaneKernel
+    {
+        public int Run<V>(int from, int to)
+            where V : struct, ILanes<V>
+        {
+            int end = to - ((to - from) % V.Count);
+            for (int point = 0; groups > 1 && point < Points; point++)
+            {
+                float* first = sums + (point * plane);
+                for (int c = from; c < end; c += V.Count)
+                {
+                    V sum = V.Load(first + c);
+                    for (int group = 1; group < groups; group++) sum += V.Load(first + (group * Points * plane) + c);
+                    sum.Store(first + c);
+                }
+            }
+            return end;
         }
     }
 

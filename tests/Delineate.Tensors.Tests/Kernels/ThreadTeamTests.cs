@@ -18,9 +18,12 @@ public sealed class ThreadTeamTests : IDisposable
         ThreadTeam.Threads = threads;
         foreach (int count in new[] { 0, 1, 2, 3, 100, 1001 })
         {
-            var runs = new int[count];
-            ThreadTeam.Run(count, i => Interlocked.Increment(ref runs[i]));
-            Assert.All(runs, r => Assert.Equal(1, r));
+            foreach (bool backwards in new[] { false, true })
+            {
+                var runs = new int[count];
+                ThreadTeam.Run(count, i => Interlocked.Increment(ref runs[i]), backwards);
+                Assert.All(runs, r => Assert.Equal(1, r));
+            }
         }
     }
 
@@ -47,6 +50,34 @@ public sealed class ThreadTeamTests : IDisposable
             });
             Assert.All(hits, h => Assert.Equal(1, h));
             Assert.True((expected ??= ranges).SetEquals(ranges));
+        }
+    }
+
+    [Fact]
+    public void A_thread_goes_backwards_through_the_share_it_went_forward_through()
+    {
+        foreach (int threads in new[] { 1, 2 })
+        {
+            ThreadTeam.Threads = threads;
+            List<int>[] forward = Order(false), backward = Order(true);
+            for (int i = 0; i < threads; i++) Assert.Equal(Enumerable.Reverse(forward[i]), backward[i]);
+        }
+
+        // Two threads wait for each other at each piece, so that neither takes one from the other's share.
+        static List<int>[] Order(bool backwards)
+        {
+            List<int>[] taken = [[], []];
+            using var meeting = new Barrier(2);
+            ThreadTeam.Run(
+                8,
+                i =>
+                {
+                    if (ThreadTeam.Threads == 2) Assert.True(meeting.SignalAndWait(TimeSpan.FromSeconds(20)), "the other thread has no piece at this time");
+                    lock (taken) taken[ThreadTeam.Threads == 2 ? i / 4 : 0].Add(i);
+                    if (ThreadTeam.Threads == 2) Assert.True(meeting.SignalAndWait(TimeSpan.FromSeconds(20)), "the other thread has no piece at this time");
+                },
+                backwards);
+            return taken;
         }
     }
 

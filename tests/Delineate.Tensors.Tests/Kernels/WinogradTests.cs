@@ -27,6 +27,8 @@ public sealed unsafe class WinogradTests
         { 1, 5, 4, 600, 600, 1, 1 },
         { 1, 9, 15, 470, 380, 1, 1 }, // so many filters that those for larger tiles are transformed on each run
         { 1, 5, 8, 380, 470, 2, 2 },
+        { 2, 90, 77, 20, 37, 1, 1 }, // so many tiles that the weight's gradient sums them in groups
+        { 1, 83, 86, 18, 16, 3, 3 },
     };
 
     [Theory]
@@ -75,6 +77,7 @@ public sealed unsafe class WinogradTests
 
     [Theory]
     [InlineData(45, 64, 48, 1)]
+    [InlineData(86, 16, 20, 1)]
     [InlineData(33, 40, 33, 2)]
     [InlineData(6, 600, 600, 1)]
     [InlineData(17, 512, 330, 1)]
