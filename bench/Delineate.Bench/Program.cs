@@ -23,12 +23,14 @@ switch (args is [string name, ..] ? name : "")
         return OpBench.Run(args[1..]);
     case "conv":
         return ConvBench.Run(args.AsSpan(1));
+    case "scaling":
+        return ScalingBench.Run(args[1..]);
     case "sliding":
         return SlidingBench.Run(args[1..]);
     case "norm":
         NormBench.Run(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|onnx-detectors|seams|load|ops|conv|norm|sliding [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|onnx-detectors|seams|load|ops|conv|norm|scaling|sliding [arguments]");
         return 2;
 }
