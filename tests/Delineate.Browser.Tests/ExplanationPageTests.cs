@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Delineate.Explain;
 using Delineate.Explain.Topics;
+using Delineate.Tests.Explain;
 using Microsoft.Playwright;
 using Xunit;
 
@@ -8,13 +9,11 @@ namespace Delineate.Browser.Tests;
 
 public sealed class ExplanationPageTests(BrowserFixture browser) : IClassFixture<BrowserFixture>
 {
-    public static TheoryData<string> Topics => ["conv", "conv-transpose", "dilated-conv", "roi-align", "confusion-matrix", "fcn", "unet", "maskrcnn", "receptive-field", "sliding-window"];
-
     [BrowserTheory]
-    [MemberData(nameof(Topics))]
+    [MemberData(nameof(Examples.Topics), MemberType = typeof(Examples))]
     public async Task Steps_go_forth_and_back_by_button_slider_and_keyboard_and_play(string topic)
     {
-        Explanation explained = Of(topic);
+        Explanation explained = Examples.Of(topic);
         int last = explained.Steps.Count;
         await using OpenPage opened = await browser.Open(ExplanationPage.Html(explained, Language.En));
         IPage page = opened.Page;
@@ -101,10 +100,10 @@ public sealed class ExplanationPageTests(BrowserFixture browser) : IClassFixture
     }
 
     [BrowserTheory]
-    [MemberData(nameof(Topics))]
+    [MemberData(nameof(Examples.Topics), MemberType = typeof(Examples))]
     public async Task Pages_can_be_read_on_a_phone_and_in_the_dark(string topic)
     {
-        Explanation explained = Of(topic);
+        Explanation explained = Examples.Of(topic);
         foreach ((Language language, bool isDark) in ((Language, bool)[])[(Language.En, false), (Language.Zh, true)])
         {
             await using OpenPage opened = await browser.Open(ExplanationPage.Html(explained, language), 390, 800, isDark);
@@ -133,18 +132,6 @@ public sealed class ExplanationPageTests(BrowserFixture browser) : IClassFixture
         for (int i = 1; i <= explained.Steps.Count; i++) Assert.True(await opened.Page.IsVisibleAsync($"#step{i}"));
         Assert.False(await opened.Page.IsVisibleAsync("nav"));
     }
-
-    private static Explanation Of(string topic) => topic switch
-    {
-        "conv" => ConvTopic.Explain(ConvTopic.Default with { Padding = 1 }),
-        "conv-transpose" => ConvTransposeTopic.Explain(ConvTransposeTopic.Default),
-        "dilated-conv" => DilatedConvTopic.Explain(DilatedConvTopic.Default),
-        "roi-align" => RoiAlignTopic.Explain(new RoiOptions()),
-        "fcn" or "unet" or "maskrcnn" => NetworkTopic.Explain(topic, new NetworkOptions()),
-        "receptive-field" => ReceptiveFieldTopic.Explain(new ReceptiveFieldOptions { Model = "fcn_resnet18", Input = 65, Seeds = 1 }),
-        "sliding-window" => SlidingWindowTopic.Explain(new SlidingWindowOptions()),
-        _ => ConfusionMatrixTopic.Explain(new ConfusionOptions()),
-    };
 
     private static async Task<int> Shown(IPage page)
     {

@@ -81,20 +81,25 @@ public sealed class DetectionModel : Model
     public IReadOnlyList<Detections> Detect(IReadOnlyList<Tensor> images)
     {
         ArgumentNullException.ThrowIfNull(images);
+        DetectionOptions options = Detection;
+        return DetectIn(images, options, RegionProposals.InEvaluation(options).Choose);
+    }
+
+    /// <summary>Objects in the regions that <paramref name="choose"/> names of each image, left, top, right and bottom one after the other, in pixels of the resized image.</summary>
+    internal IReadOnlyList<Detections> DetectIn(IReadOnlyList<Tensor> images, DetectionOptions options, Func<RcnnMaps, DetectorInput, float[][]> choose)
+    {
         if (images.Count == 0) return [];
         using Autograd.NoGradScope quiet = Autograd.NoGrad();
         using MemoryScope scope = TensorMemory.Scope();
-        DetectionOptions options = Detection;
         DetectorInput input = DetectorInput.Of(images, Preprocessing, options.MinSize, options.MaxSize);
         RcnnMaps seen = FasterRcnn.OfList(maps.Evaluate(input.Images, Rounding));
-        float[][] proposals = RegionProposals.InEvaluation(options).Choose(seen, input);
-        Detections[] found = heads.Detect(seen, proposals, input.Sizes, options, Rounding);
+        Detections[] found = heads.Detect(seen, choose(seen, input), input.Sizes, options, Rounding);
         return [.. found.Zip(input.Originals, (objects, size) => objects.At(size))];
     }
 
     /// <summary>The whole detector, lists and all, on its way into an ONNX file; the parameters are those of <see cref="OnnxDetector.Build"/>.</summary>
-    internal OnnxBuilder ToOnnx(OnnxExportOptions options, bool second) =>
-        new OnnxDetector(network, maps, boxes, masks, keypoints).Build(Preprocessing, Detection, options, second);
+    internal OnnxBuilder ToOnnx(OnnxExportOptions options, bool second, bool stages = false) =>
+        new OnnxDetector(network, maps, boxes, masks, keypoints).Build(Preprocessing, Detection, options, second, stages);
 
     public override IReadOnlyList<Prediction> Predict(ImageBatch images, Action<int, int>? progress = null, CancellationToken cancel = default)
     {

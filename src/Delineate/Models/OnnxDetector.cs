@@ -16,9 +16,12 @@ internal sealed class OnnxDetector(FasterRcnn network, DensePart maps, DensePart
 {
     private const string Objects = "objects"; // the axis of what is found
 
-    /// <summary>Puts the file together. A <paramref name="second"/> time the parts are traced at other sizes, which must make no difference.</summary>
+    /// <summary>
+    /// Puts the file together. A <paramref name="second"/> time the parts are traced at other sizes, which must make no difference. With <paramref name="stages"/> it also gives
+    /// what the objects follow from, to find out where another runtime parts: <c>objectness0</c> … and <c>deltas0</c> … of each map, and <c>proposals</c>.
+    /// </summary>
     /// <exception cref="GraphException">An op has no form in ONNX; the message names it.</exception>
-    public OnnxBuilder Build(Preprocessing preprocessing, DetectionOptions detection, OnnxExportOptions options, bool second)
+    public OnnxBuilder Build(Preprocessing preprocessing, DetectionOptions detection, OnnxExportOptions options, bool second, bool stages = false)
     {
         var onnx = new OnnxBuilder { Path = "preprocessing" };
         (OnnxSize height, OnnxSize width) = options.Size is { } only ? (only.Height, only.Width) : ((OnnxSize)"height", (OnnxSize)"width");
@@ -64,6 +67,15 @@ internal sealed class OnnxDetector(FasterRcnn network, DensePart maps, DensePart
         else
         {
             Outputs();
+        }
+        if (stages)
+        {
+            for (int level = 0; level < levels; level++)
+            {
+                onnx.Output($"objectness{level}", OnnxType.Float, seen[levels + level], 1, $"anchors{level}", $"height{level}", $"width{level}");
+                onnx.Output($"deltas{level}", OnnxType.Float, seen[(2 * levels) + level], 1, $"moves{level}", $"height{level}", $"width{level}");
+            }
+            onnx.Output("proposals", OnnxType.Float, proposals, "regions", 4);
         }
         return onnx;
 

@@ -11,25 +11,11 @@ namespace Delineate.Tests.Explain;
 /// <summary>What an explanation looks like as a page, as JSON and as pictures.</summary>
 public sealed partial class SurfacesTests
 {
-    public static TheoryData<string> Topics => ["conv", "conv-transpose", "dilated-conv", "roi-align", "confusion-matrix", "fcn", "unet", "maskrcnn", "receptive-field", "sliding-window"];
-
-    internal static Explanation Of(string topic) => topic switch
-    {
-        "conv" => ConvTopic.Explain(ConvTopic.Default with { Padding = 1 }),
-        "conv-transpose" => ConvTransposeTopic.Explain(ConvTransposeTopic.Default),
-        "dilated-conv" => DilatedConvTopic.Explain(DilatedConvTopic.Default),
-        "roi-align" => RoiAlignTopic.Explain(new RoiOptions()),
-        "fcn" or "unet" or "maskrcnn" => NetworkTopic.Explain(topic, new NetworkOptions()),
-        "receptive-field" => ReceptiveFieldTopic.Explain(new ReceptiveFieldOptions { Model = "fcn_resnet18", Input = 65, Seeds = 1 }),
-        "sliding-window" => SlidingWindowTopic.Explain(new SlidingWindowOptions()),
-        _ => ConfusionMatrixTopic.Explain(new ConfusionOptions()),
-    };
-
     [Theory]
-    [MemberData(nameof(Topics))]
+    [MemberData(nameof(Examples.Topics), MemberType = typeof(Examples))]
     public void A_page_stands_alone_and_shows_every_step(string topic)
     {
-        Explanation explained = Of(topic);
+        Explanation explained = Examples.Of(topic);
         foreach (Language language in Enum.GetValues<Language>())
         {
             string html = ExplanationPage.Html(explained, language);
@@ -44,10 +30,10 @@ public sealed partial class SurfacesTests
     }
 
     [Theory]
-    [MemberData(nameof(Topics))]
+    [MemberData(nameof(Examples.Topics), MemberType = typeof(Examples))]
     public void Every_text_is_in_both_languages(string topic)
     {
-        Explanation explained = Of(topic);
+        Explanation explained = Examples.Of(topic);
         foreach (Words words in (Words[])[explained.Title, explained.Summary, .. explained.Steps.SelectMany(s => (Words[])[s.Title, s.Text])])
         {
             Assert.DoesNotContain(words.English, c => c >= 0x2E80);
@@ -56,10 +42,10 @@ public sealed partial class SurfacesTests
     }
 
     [Theory]
-    [MemberData(nameof(Topics))]
+    [MemberData(nameof(Examples.Topics), MemberType = typeof(Examples))]
     public void Json_tells_the_numbers_and_the_steps(string topic)
     {
-        Explanation explained = Of(topic);
+        Explanation explained = Examples.Of(topic);
         JsonObject json = ExplanationJson.Of(explained, Language.En);
         Assert.Equal(topic, (string)json["topic"]!);
         Assert.Equal(explained.Steps.Count, json["steps"]!.AsArray().Count);
@@ -67,10 +53,10 @@ public sealed partial class SurfacesTests
     }
 
     [Theory]
-    [MemberData(nameof(Topics))]
+    [MemberData(nameof(Examples.Topics), MemberType = typeof(Examples))]
     public void Every_step_is_a_picture_whose_words_the_font_has(string topic)
     {
-        Explanation explained = Of(topic);
+        Explanation explained = Examples.Of(topic);
         for (int i = 0; i < explained.Steps.Count; i++)
         {
             Image picture = ExplanationPictures.Draw(explained, i);

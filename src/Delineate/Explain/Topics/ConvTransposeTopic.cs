@@ -165,8 +165,8 @@ public static class ConvTransposeTopic
         return new Step(
             new Words("Not an inverse", "它不是逆运算"),
             new Words(
-                "Taking Y back through the convolution gives the shape of X again, but not its values: C·Cᵀ is not the identity. A transposed convolution undoes what a convolution does to shapes, and passes gradients back; it does not undo the convolution.",
-                "把 Y 再做一次卷积，形状回到 X，数值却回不去：C·Cᵀ 不是单位矩阵。转置卷积还原的是形状，传回的是梯度，并不撤销卷积本身。"),
+                "Taking Y back through the convolution gives the shape of X again, but as a rule not its values: C·Cᵀ is the identity only for kernels as plain as a single 1. A transposed convolution undoes what a convolution does to shapes, and passes gradients back; it does not undo the convolution.",
+                "把 Y 再做一次卷积，形状回到 X，数值一般却回不去：只有像单个 1 这样简单的卷积核，C·Cᵀ 才是单位矩阵。转置卷积还原的是形状，传回的是梯度，并不撤销卷积本身。"),
             [GridOrPicture(sheet, square), Plain(x), Plain(back)]);
     }
 
@@ -193,7 +193,7 @@ public static class ConvTransposeTopic
         return new Step(
             new Words("Where checkerboards come from", "棋盘格从哪里来"),
             new Words(
-                isEven ? $"Away from the rim every output gets {most} stamps: no checkerboard from the overlap alone. {rule}." : $"Away from the rim outputs get {least} to {most} stamps: equal inputs come out as a pattern of light and dark. {rule}.",
+                isEven ? $"Away from the rim every output gets {(most == 1 ? "one stamp" : $"{most} stamps")}: no checkerboard from the overlap alone. {rule}." : $"Away from the rim outputs get {least} to {most} stamps: equal inputs come out as a pattern of light and dark. {rule}.",
                 isEven ? $"边缘以外，每个输出都被盖 {most} 次：重叠本身不会产生棋盘格。" : $"边缘以外，各输出被盖 {least} 到 {most} 次：相同的输入会变成明暗交替的图案。卷积核的尺寸应是步幅 {o.Stride} 的整数倍。"),
             [shown]);
 

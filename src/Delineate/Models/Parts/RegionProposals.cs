@@ -29,6 +29,14 @@ internal sealed class RegionProposals(int beforeNms, int afterNms, double nmsThr
 
     private float[] Choose(RcnnMaps maps, Anchors anchors, int image, Size2d size)
     {
+        (float[] boxes, float[] scores, int[] levels) = Candidates(maps, anchors, image, size);
+        int[] kept = Nms.KeepPerGroup(boxes, scores, levels, nmsThreshold);
+        return Rows(boxes, kept.AsSpan(0, Math.Min(kept.Length, afterNms)));
+    }
+
+    /// <summary>What the choice is made from in one image: of each map the likeliest anchors, moved and clipped, those of one map behind those of another.</summary>
+    internal (float[] Boxes, float[] Scores, int[] Levels) Candidates(RcnnMaps maps, Anchors anchors, int image, Size2d size)
+    {
         var (boxes, scores, levels) = (new List<float>(), new List<float>(), new List<int>());
         for (int level = 0; level < maps.Objectness.Count; level++)
         {
@@ -44,9 +52,7 @@ internal sealed class RegionProposals(int beforeNms, int afterNms, double nmsThr
                 levels.Add(level);
             }
         }
-        float[] all = [.. boxes];
-        int[] kept = Nms.KeepPerGroup(all, scores.ToArray(), levels.ToArray(), nmsThreshold);
-        return Rows(all, kept.AsSpan(0, Math.Min(kept.Length, afterNms)));
+        return ([.. boxes], [.. scores], [.. levels]);
     }
 
     /// <summary>
