@@ -21,12 +21,12 @@ namespace Delineate.Bench;
 /// list may have none, nor those of two that overlap by just the threshold, of which rounding decides which one stays. Region proposals stand in rows, each of which decides
 /// whether the next one stays, so rounding can exchange some. Where an object lacks a partner, the same file with its stages as outputs tells, and all three must be
 /// right: the maps are alike, the other runtime chose its regions from its maps by the rule but for rounding, and in its regions the same objects are found.
-/// Of their masks fewer than 0.1 % of the pixels may
-/// differ by more than 1e-3, joints by more than 0.1 pixels where their logits differ by less than 1e-3: of two places whose values are equal but for rounding either is right.
+/// Of their masks fewer than 0.1 % of the pixels may differ by more than 1e-3, pasted into the other's box where that ends at another whole pixel, joints by more than 0.1 pixels where their logits differ by less than 1e-3: of two places whose values are equal but for rounding either is right.
 /// </remarks>
 internal static class OnnxDetectorCheck
 {
     private const float Corner = 0.1f, Score = 1e-4f, Pixel = 1e-3f, Joint = 0.1f;
+    private const double Share = 1e-3; // of an image's pixels
     private const double Even = 1e-4; // of an intersection over union
     private const float Maps = 1e-4f; // of objectness and deltas, in their largest value
     private const float Region = 1e-2f; // pixels
@@ -226,7 +226,7 @@ internal static class OnnxDetectorCheck
             int[] theirs = Array.ConvertAll(labels, l => (int)l);
             int[] own = [.. Enumerable.Range(0, mine.Count).Where(i => partners[i] < 0 && mine.Scores[i] > least)], other = [.. Enumerable.Range(0, scores.Length).Where(k => !taken[k] && scores[k] > least)];
             int even = own.Count(i => IsEven(mine.Boxes, mine.Labels, i, boxes, theirs)) + other.Count(k => IsEven(boxes, theirs, k, mine.Boxes, mine.Labels)), alone = own.Length + other.Length - even;
-            (string more, bool isMoreRight) = mine.MaskProbabilities is not null ? Masks(mine, partners) : mine.Keypoints is not null ? Joints(mine, partners) : ("", true);
+            (string more, bool isMoreRight) = mine.MaskProbabilities is not null ? Masks(mine, partners, boxes) : mine.Keypoints is not null ? Joints(mine, partners) : ("", true);
             string told = string.Create(CultureInfo.InvariantCulture, $"{mine.Count,3} and {scores.Length,3} objects of {mine.Labels.Distinct().Count(),2} classes, scores {mine.Scores.LastOrDefault():F3}…{mine.Scores.FirstOrDefault():F3}, {alone} without a partner{(even > 0 ? $" and {even} at the threshold" : "")}, corners {corner:F4} px, scores {score:E1}{more}");
             if (alone > 0) told += string.Concat(own.Take(3).Select(i => Told("here", mine.Boxes, mine.Scores, i)).Concat(other.Take(3).Select(k => Told("there", boxes, scores, k))));
             return (told, alone, score <= Score && isMoreRight);
@@ -244,25 +244,41 @@ internal static class OnnxDetectorCheck
 
         private static Box At(float[] list, int i) => new(list[4 * i], list[(4 * i) + 1], list[(4 * i) + 2], list[(4 * i) + 3]);
 
-        private (string, bool) Masks(Detections mine, int[] partners)
+        private (string, bool) Masks(Detections mine, int[] partners, float[] boxes)
         {
             float[] theirs = Floats("output.masks");
-            ReadOnlySpan<float> own = mine.PastedMasks()!.Span;
-            int each = mine.Size.Height * mine.Size.Width;
+            float[] own = mine.PastedMasks()!.ToArray();
+            int each = mine.Size.Height * mine.Size.Width, whole = 0;
             (double worst, float largest) = (0, 0);
             for (int i = 0; i < partners.Length; i++)
             {
                 if (partners[i] < 0) continue;
-                int beyond = 0;
-                for (int p = 0; p < each; p++)
+                ReadOnlySpan<float> other = theirs.AsSpan(partners[i] * each, each);
+                (int beyond, float most) = Apart(own.AsSpan(i * each, each), other);
+                if (beyond >= Share * each)
                 {
-                    float apart = MathF.Abs(own[(i * each) + p] - theirs[(partners[i] * each) + p]);
-                    largest = MathF.Max(largest, apart);
+                    // Masks are pasted into whole pixels: where a corner is one but for rounding, the same probabilities are stretched over a pixel more or less.
+                    float[] probabilities = mine.MaskProbabilities!.AsSpan(i * MaskRcnn.MaskSize * MaskRcnn.MaskSize, MaskRcnn.MaskSize * MaskRcnn.MaskSize).ToArray();
+                    Detections moved = new() { Size = mine.Size, Boxes = boxes[(4 * partners[i])..((4 * partners[i]) + 4)], Labels = [mine.Labels[i]], Scores = [mine.Scores[i]], MaskProbabilities = probabilities };
+                    (beyond, most) = Apart(moved.PastedMasks()!.ToArray(), other);
+                    whole++;
+                }
+                (worst, largest) = (Math.Max(worst, (double)beyond / each), MathF.Max(largest, most));
+            }
+            string told = whole > 0 ? string.Create(CultureInfo.InvariantCulture, $", {whole} pasted into the other's box, which ends at another pixel") : "";
+            return (string.Create(CultureInfo.InvariantCulture, $", masks {largest:E1}, {100 * worst:F3} % beyond {Pixel:E0}{told}"), worst < Share);
+
+            static (int Beyond, float Most) Apart(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
+            {
+                (int beyond, float most) = (0, 0);
+                for (int p = 0; p < a.Length; p++)
+                {
+                    float apart = MathF.Abs(a[p] - b[p]);
+                    most = MathF.Max(most, apart);
                     if (!(apart <= Pixel)) beyond++;
                 }
-                worst = Math.Max(worst, (double)beyond / each);
+                return (beyond, most);
             }
-            return (string.Create(CultureInfo.InvariantCulture, $", masks {largest:E1}, {100 * worst:F3} % beyond {Pixel:E0}"), worst < 1e-3);
         }
 
         private (string, bool) Joints(Detections mine, int[] partners)

@@ -73,7 +73,7 @@ public sealed class ConvTransposeTopicTests
     [Theory]
     [InlineData(3, 2, "outputs get 1 to 4 stamps")] // the classic checkerboard
     [InlineData(4, 2, "every output gets 4 stamps")]
-    [InlineData(2, 2, "every output gets 1 stamps")]
+    [InlineData(2, 2, "every output gets one stamp")]
     public void Checkerboards_come_from_kernels_that_the_stride_does_not_divide(int kernel, int stride, string expected)
     {
         Explanation explained = ConvTransposeTopic.Explain(new WindowOptions { Input = Matrix.Counting(4, 4), Kernel = Matrix.Counting(kernel, kernel), Stride = stride });
