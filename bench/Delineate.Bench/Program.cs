@@ -23,6 +23,8 @@ switch (args is [string name, ..] ? name : "")
         return OpBench.Run(args[1..]);
     case "conv":
         return ConvBench.Run(args.AsSpan(1));
+    case "coco":
+        return CocoBench.Run(args[1..]);
     case "scaling":
         return ScalingBench.Run(args[1..]);
     case "sliding":
@@ -31,6 +33,6 @@ switch (args is [string name, ..] ? name : "")
         NormBench.Run(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|onnx-detectors|seams|load|ops|conv|norm|scaling|sliding [arguments]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project bench/Delineate.Bench -- networks|onnx|onnx-detectors|seams|load|ops|conv|norm|scaling|sliding|coco [arguments]");
         return 2;
 }
