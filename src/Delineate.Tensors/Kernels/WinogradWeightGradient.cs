@@ -5,7 +5,8 @@ namespace Delineate.Tensors.Kernels;
 /// <summary>
 /// d(loss)/d(weight) of a 3×3 convolution of stride 1 by the adjoint of Winograd's filtering: at each point the transformed map and the
 /// transformed gradient are multiplied, the depth of the product being the tiles, and the sums are brought back to nine taps once, at the end.
-/// The sums are 36/9 times as large as the gradient, so a large layer's input channels come in parts, one after the other.
+/// The sums are 36/9 times as large as the gradient, so a large layer's input channels come in parts, one after the other. A large map's tiles come in groups with
+/// sums of their own, added at the end, so that a thread multiplies what it transformed; how many depends on the shape alone.
 /// </summary>
 internal sealed unsafe class WinogradWeightGradient
 {
